@@ -1,0 +1,153 @@
+//! The entries of the log and the one rule that orders them (design §3).
+//!
+//! > Every entry of an account names the hash of the account's entry that it follows. In partition order, an entry whose
+//! > `prev` is the account's current head is effective and becomes the head; any other is void and changes nothing.
+//!
+//! The rule speaks of the stored bytes and knows nothing of what the events mean, so an entry of a version that this
+//! program can't read still takes its place in the chain.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::ids::{AccountId, EntryId};
+
+/// SHA-256 of an entry's value bytes, exactly as stored. Hex in JSON.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Hash([u8; 32]);
+
+impl Hash {
+    /// The hash of these bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Hash {
+    type Error = hex::FromHexError;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes)?;
+        Ok(Self(bytes))
+    }
+}
+
+impl From<Hash> for String {
+    fn from(hash: Hash) -> Self {
+        hex::encode(hash.0)
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hash({self})")
+    }
+}
+
+/// Where an entry stands in the log. Written `PARTITION:OFFSET`. Offsets of one partition are ordered; two partitions are not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Position {
+    pub partition: u32,
+    /// From 0.
+    pub offset: u64,
+}
+
+/// The text is not `PARTITION:OFFSET`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a position is PARTITION:OFFSET, two whole numbers")]
+pub struct InvalidPosition;
+
+impl Position {
+    /// # Errors
+    /// [`InvalidPosition`] when the text is anything but two decimal numbers with a colon between.
+    pub fn parse(text: &str) -> Result<Self, InvalidPosition> {
+        let number = |s: &str| s.bytes().all(|b| b.is_ascii_digit()) && !s.is_empty();
+        let (partition, offset) = text.split_once(':').ok_or(InvalidPosition)?;
+        if !number(partition) || !number(offset) {
+            return Err(InvalidPosition);
+        }
+        Ok(Self {
+            partition: partition.parse().map_err(|_| InvalidPosition)?,
+            offset: offset.parse().map_err(|_| InvalidPosition)?,
+        })
+    }
+}
+
+impl TryFrom<String> for Position {
+    type Error = InvalidPosition;
+    fn try_from(text: String) -> Result<Self, InvalidPosition> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Position> for String {
+    fn from(position: Position) -> Self {
+        position.to_string()
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.partition, self.offset)
+    }
+}
+
+/// What every version of an entry has, whatever its events are. Enough for the rule and for the chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    pub id: EntryId,
+    pub account: AccountId,
+    /// The account's entry count with this entry, from 1.
+    pub version: u64,
+    /// Hash of the account's previous effective entry; `None` for its first.
+    pub prev: Option<Hash>,
+    pub time: Timestamp,
+}
+
+/// The end of an account's chain. `Head::default()` is that of an account without entries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    pub hash: Option<Hash>,
+    pub version: u64,
+}
+
+/// What the rule makes of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ruling {
+    /// The entry follows the head and is the new one.
+    Effective(Head),
+    /// The entry changes nothing.
+    Void,
+}
+
+/// **The rule.** `value` is the entry's bytes as stored, `envelope` what they say, `head` the account's head before it.
+/// An entry that follows the head but miscounts its version is void as well: no reader may disagree on a version.
+#[must_use]
+pub fn rule(head: Head, envelope: &Envelope, value: &[u8]) -> Ruling {
+    if envelope.prev == head.hash && envelope.version == head.version + 1 {
+        Ruling::Effective(Head { hash: Some(Hash::of(value)), version: envelope.version })
+    } else {
+        Ruling::Void
+    }
+}
