@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod codes;
+pub mod disclosure;
 pub mod document;
 pub mod entry;
 pub mod evidence;
