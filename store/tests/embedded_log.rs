@@ -1,4 +1,5 @@
 //! What only the embedded log can be put through: torn files, full disks, other versions, other processes, kills.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     fs,
@@ -73,7 +74,7 @@ async fn a_torn_or_garbled_tail_costs_only_what_lies_behind_it_and_never_half_an
         assert_eq!(kept, whole[..kept.len()], "cut at {cut}");
         assert_eq!(effective(&kept, &anna).len(), kept.len());
         // And the log goes on from there.
-        let last = kept.last().map_or(Head::default(), |r| head_of(r));
+        let last = kept.last().map_or(Head::default(), head_of);
         let next = committed(log.append(entry(&anna, last)).await.unwrap());
         assert_eq!(next.version, kept.len() as u64 + 1);
     }
@@ -311,7 +312,9 @@ async fn what_was_acknowledged_before_a_kill_is_there_afterwards() {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut take = |line: String| {
             let mut words = line.split(' ');
-            if let (Some("acknowledged"), Some(position), Some(id)) = (words.next(), words.next(), words.next()) {
+            if let (Some("acknowledged"), Some(position), Some(id)) =
+                (words.next(), words.next(), words.next())
+            {
                 acknowledged.push((position.to_owned(), id.to_owned()));
             }
         };
@@ -328,10 +331,8 @@ async fn what_was_acknowledged_before_a_kill_is_there_afterwards() {
 
         let log = open(folder.path());
         let records = read_all(&log, 0).await;
-        let stored: Vec<(String, String)> = records
-            .iter()
-            .map(|r| (r.position.to_string(), envelope(&r.value).id.to_string()))
-            .collect();
+        let stored: Vec<(String, String)> =
+            records.iter().map(|r| (r.position.to_string(), envelope(&r.value).id.to_string())).collect();
         for pair in &acknowledged {
             assert!(stored.contains(pair), "round {round}: {pair:?} was acknowledged");
         }

@@ -1,4 +1,5 @@
 //! The log's contract, run against each adapter.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 
