@@ -63,3 +63,13 @@ impl BlobId {
         Self(entry::Hash::of(sealed))
     }
 }
+
+/// What a seal is bound to, beside its account: a ciphertext that is moved to another place does not open there.
+pub mod purpose {
+    /// `AccountEnrolled.profile`: [`crate::identity::Person`] as JSON.
+    pub const PROFILE: &str = "profile";
+    /// `ReviewDecided.reason`: the reviewer's words, UTF-8.
+    pub const REVIEW: &str = "review";
+    /// `Finding.observation`: what the verifier read and measured, as JSON.
+    pub const OBSERVATION: &str = "observation";
+}
