@@ -296,8 +296,11 @@ fn live(account: &Account, id: CaseId, now: Timestamp) -> Result<&Case, Refusal>
     if case.is_live(now) { Ok(case) } else { Err(Refusal::CaseEnded) }
 }
 
-/// The case is live and asks for this kind now.
-fn open(account: &Account, id: CaseId, kind: Kind, now: Timestamp) -> Result<&Case, Refusal> {
+/// The case, when it is live and asks for this kind now. For the edge too: evidence for a closed step is not even kept.
+///
+/// # Errors
+/// What `decide` would refuse it with.
+pub fn open(account: &Account, id: CaseId, kind: Kind, now: Timestamp) -> Result<&Case, Refusal> {
     let case = live(account, id, now)?;
     match case.requirement(kind) {
         Some(requirement) if case.status_of(requirement) == Status::Open => Ok(case),

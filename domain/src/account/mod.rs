@@ -19,7 +19,7 @@ pub use case::{
     Case, CaseStatus, Challenge, DocumentEvidence, FaceEvidence, IssuedCode, Outcome, Progress, Requirement,
     Status,
 };
-pub use decide::{Command, Context, Decided, Refusal, decide};
+pub use decide::{Command, Context, Decided, Refusal, decide, open};
 pub use event::Event;
 pub use evolve::{apply, evolve};
 pub use next_step::{Work, next_step};
