@@ -125,6 +125,9 @@ mod tests {
     fn serde_refuses_what_parse_refuses() {
         assert!(serde_json::from_str::<AccountId>("\"a b\"").is_err());
         assert!(serde_json::from_str::<CaseId>("\"nope\"").is_err());
-        assert!(CaseId::parse("0190163d8694739bb01ac8d9ec58b8a1").is_err(), "only the hyphenated form is an id");
+        assert!(
+            CaseId::parse("0190163d8694739bb01ac8d9ec58b8a1").is_err(),
+            "only the hyphenated form is an id"
+        );
     }
 }
