@@ -30,3 +30,12 @@ pub struct ModelRef {
     /// Lower-case hex of the file's sha-256.
     pub sha256: String,
 }
+
+/// The most bytes that an image file may have (api.md §1).
+pub const MAX_IMAGE_BYTES: usize = 10 * 1024 * 1024;
+
+/// The most pixels that an image may have (api.md §1).
+pub const MAX_IMAGE_PIXELS: u64 = 50_000_000;
+
+/// The shortest side, in pixels, of an image that is worth looking at. Smaller faces and texts can't be recognised.
+pub const MIN_IMAGE_SIDE: u32 = 64;

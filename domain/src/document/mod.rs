@@ -182,6 +182,29 @@ pub struct DocumentThresholds {
     pub min_failed_digit_certainty: f32,
     /// Of number, surname, given names, birth date and expiry date: how many the visual zone must confirm.
     pub min_visual_matches: u32,
+    /// Not judged with, but read with: a finding names both by the manifest's hash.
+    pub reading: ReadingThresholds,
+}
+
+/// When what the recogniser saw counts as read. Below these the verifier reports that it could not read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadingThresholds {
+    /// Probability of a character of the machine-readable zone that a check digit covers.
+    pub min_covered: f32,
+    /// Probability of a character that nothing else confirms: names, issuer, nationality, sex.
+    pub min_uncovered: f32,
+    /// Distance in nats from the best text that all digits confirm to the next one.
+    pub min_margin: f32,
+    /// The same when characters had to be repaired.
+    pub min_repair_margin: f32,
+    /// Probability that the recogniser itself must give to what a repair puts in.
+    pub min_repair_probability: f32,
+    pub max_repairs: u32,
+    /// Share of fillers in a zone, lowest and highest.
+    pub filler_share: [f32; 2],
+    /// Probability of every character of a text of the visual zone.
+    pub min_visual: f32,
 }
 
 macro_rules! personal_debug {

@@ -15,6 +15,16 @@ fn thresholds() -> DocumentThresholds {
         max_cut_lines: 2,
         min_failed_digit_certainty: 0.9,
         min_visual_matches: 2,
+        reading: crate::document::ReadingThresholds {
+            min_covered: 0.3,
+            min_uncovered: 0.6,
+            min_margin: 1.5,
+            min_repair_margin: 3.0,
+            min_repair_probability: 0.002,
+            max_repairs: 3,
+            filler_share: [0.05, 0.8],
+            min_visual: 0.6,
+        },
     }
 }
 

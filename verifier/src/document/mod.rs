@@ -1,0 +1,3 @@
+//! Reading an identity document: from pictures to an observation.
+
+mod mrz;
