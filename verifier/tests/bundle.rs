@@ -1,5 +1,7 @@
 //! The default bundle as `models/fetch` leaves it, and what is said of a bundle that is not as it should be.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::error::Error as _;
 use std::fs;
 use std::path::PathBuf;
