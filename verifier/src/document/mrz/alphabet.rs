@@ -38,6 +38,9 @@ pub(crate) fn value(symbol: Symbol) -> u32 {
     if symbol == FILLER { 0 } else { u32::from(symbol) }
 }
 
+/// A digit and the letters that are taken for it; the first is what the digit is taken for among letters.
+const LOOK_ALIKE: [(char, &str); 6] = [('0', "OQD"), ('1', "IL"), ('2', "Z"), ('5', "S"), ('6', "G"), ('8', "B")];
+
 /// What a character of the recogniser's dictionary stands for in a machine-readable zone.
 fn fold(text: &str) -> Option<Symbol> {
     let mut chars = text.chars();
@@ -52,6 +55,11 @@ fn fold(text: &str) -> Option<Symbol> {
         }
         _ => symbol(c.to_ascii_uppercase()),
     }
+}
+
+/// Whether a character may stand in a zone: `Some(true)` for what folds into the filler, `Some(false)` for the others.
+pub(crate) fn folded(c: char) -> Option<bool> {
+    fold(c.encode_utf8(&mut [0; 4])).map(|symbol| symbol == FILLER)
 }
 
 /// Probabilities of the 37 symbols and the blank, one row per frame of the recogniser, each row summing to one.
@@ -74,12 +82,31 @@ impl Frames {
         Self(rows)
     }
 
+    /// What the frames show where only letters, or only digits, can stand: there a 0 is an O and an O is a 0.
+    pub(crate) fn only(&self, letters: bool) -> Self {
+        let pairs = LOOK_ALIKE.iter().filter_map(|(digit, others)| {
+            let digit = usize::from(symbol(*digit)?);
+            let others: Vec<usize> = others.chars().filter_map(symbol).map(usize::from).collect();
+            Some((digit, others))
+        });
+        let mut rows = self.0.clone();
+        for (digit, others) in pairs {
+            for (row, seen) in rows.iter_mut().zip(&self.0) {
+                if letters {
+                    row[others[0]] += seen[digit];
+                } else {
+                    row[digit] += others.iter().map(|other| seen[*other]).sum::<f32>();
+                }
+            }
+        }
+        Self(rows)
+    }
+
     pub(crate) fn rows(&self) -> &[[f32; SYMBOLS + 1]] {
         &self.0
     }
 
     /// The greedy reading: the best class of each frame, repeats and blanks removed.
-    #[cfg(test)]
     pub(crate) fn greedy(&self) -> String {
         let mut text = String::new();
         let mut last = BLANK;

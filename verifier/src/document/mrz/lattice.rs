@@ -6,7 +6,7 @@
 //! probability of each symbol. That is a certainty, which the best path alone has not.
 
 use super::alphabet::{BLANK, Frames, SYMBOLS, Symbol};
-use super::layout::{Cell, STATES, State, follow};
+use super::layout::{Cell, Class, STATES, State, follow};
 
 /// One line, read under a layout.
 #[derive(Clone)]
@@ -17,9 +17,32 @@ pub(crate) struct LineReading {
     pub(crate) fit: f32,
 }
 
+/// What the recogniser saw, as the classes of cells see it.
+struct Seen<'a> {
+    any: &'a [Row],
+    letters: &'a [Row],
+    digits: &'a [Row],
+}
+
+impl Seen<'_> {
+    fn at(&self, frame: usize, node: &Node) -> f64 {
+        let rows = match node.class {
+            Class::Any => self.any,
+            Class::Letters => self.letters,
+            Class::Digits => self.digits,
+        };
+        f64::from(rows[frame][usize::from(node.symbol)])
+    }
+
+    fn blank(&self, frame: usize) -> f64 {
+        f64::from(self.any[frame][BLANK])
+    }
+}
+
 /// A symbol in a cell, with the grammar's state after it.
 struct Node {
     symbol: Symbol,
+    class: Class,
     state: State,
     /// States before it, and in each the node of the previous cell that holds the same symbol, if there is one: between
     /// those two the CTC needs a blank.
@@ -34,14 +57,16 @@ pub(crate) fn read_line(frames: &Frames, line: &[Cell]) -> Option<LineReading> {
     if rows.len() < line.len() || line.is_empty() {
         return None;
     }
+    let (letters, digits) = (frames.only(true), frames.only(false));
+    let seen = Seen { any: rows, letters: letters.rows(), digits: digits.rows() };
     let lattice = Lattice::new(line);
     let free = Pace::free(line.len(), rows.len());
-    let (forward, log_probability) = lattice.forward(rows, &free)?;
-    let (_, places) = lattice.posteriors(rows, &forward, &free);
+    let (forward, log_probability) = lattice.forward(&seen, &free)?;
+    let (_, places) = lattice.posteriors(&seen, &forward, &free);
     // The characters of OCR-B stand at equal distances. The first pass finds the pace, the second keeps it.
     let pace = Pace::through(&places, rows.len());
-    let (forward, _) = lattice.forward(rows, &pace)?;
-    let (cells, _) = lattice.posteriors(rows, &forward, &pace);
+    let (forward, _) = lattice.forward(&seen, &pace)?;
+    let (cells, _) = lattice.posteriors(&seen, &forward, &pace);
     Some(LineReading { cells, fit: log_probability as f32 })
 }
 
@@ -141,7 +166,7 @@ impl Lattice {
                     let node = known.unwrap_or(nodes.len());
                     match known {
                         Some(node) => nodes[node].from.push(link),
-                        None => nodes.push(Node { symbol, state: next, from: vec![link], repeated: None }),
+                        None => nodes.push(Node { symbol, class: cell.class(), state: next, from: vec![link], repeated: None }),
                     }
                     if let Some(same) = same {
                         nodes[same].repeated = Some(node);
@@ -169,8 +194,8 @@ impl Lattice {
         first.min(last)..last
     }
 
-    fn forward(&self, rows: &[Row], pace: &Pace) -> Option<(Forward, f64)> {
-        let (frames, nodes, blanks) = (rows.len(), self.nodes.len(), self.cells() * STATES);
+    fn forward(&self, seen: &Seen<'_>, pace: &Pace) -> Option<(Forward, f64)> {
+        let (frames, nodes, blanks) = (seen.any.len(), self.nodes.len(), self.cells() * STATES);
         let mut f = Forward {
             symbol: vec![0.0; frames * nodes],
             entry: vec![0.0; frames * nodes],
@@ -180,13 +205,13 @@ impl Lattice {
         let mut log_scale = 0.0;
         // Sums of the previous frame's symbol probabilities by cell and state.
         let mut ended = vec![0.0; blanks];
-        for (t, row) in rows.iter().enumerate() {
+        for t in 0..frames {
             let (past, now) = f.symbol.split_at_mut(t * nodes);
             let past = &past[t.saturating_sub(1) * nodes..];
             let (blank_past, blank_now) = f.blank.split_at_mut(t * blanks);
             let blank_past = &blank_past[t.saturating_sub(1) * blanks..];
             let start_past = if t == 0 { 1.0 } else { f.start[t - 1] };
-            let empty = f64::from(row[BLANK]);
+            let empty = seen.blank(t);
             f.start[t] = start_past * empty;
             let mut sum = f.start[t];
             for cell in self.reachable(t, frames) {
@@ -203,7 +228,7 @@ impl Lattice {
                             sum + blank_past[at] + ended[at] - same.map_or(0.0, |m| past[m])
                         })
                     };
-                    let p = f64::from(row[usize::from(node.symbol)]);
+                    let p = seen.at(t, node);
                     // The subtraction above can leave a rounding error below zero.
                     let entry = p * into.max(0.0) * pace.factor(cell, t);
                     f.entry[t * nodes + n] = entry;
@@ -246,7 +271,7 @@ impl Lattice {
     /// Runs backward through the frames and collects, where each path enters a node, what it contributes.
     /// Also the expected frame of each cell.
     fn posteriors(&self, rows: &[Row], f: &Forward, pace: &Pace) -> (Vec<[f32; SYMBOLS]>, Vec<f64>) {
-        let (frames, nodes, blanks) = (rows.len(), self.nodes.len(), self.cells() * STATES);
+        let (frames, nodes, blanks) = (seen.any.len(), self.nodes.len(), self.cells() * STATES);
         let mut later = Backward::at_end(self);
         let mut sums = vec![[0.0f64; SYMBOLS]; self.cells()];
         let mut places = vec![(0.0, f64::MIN_POSITIVE); self.cells()];
@@ -266,7 +291,7 @@ impl Lattice {
                     }
                 }
             }
-            later.step(self, rows, t, pace);
+            later.step(self, seen, t, pace);
         }
         let normal = |cell: &[f64; SYMBOLS]| {
             let sum = cell.iter().sum::<f64>().max(f64::MIN_POSITIVE);
@@ -294,10 +319,9 @@ impl Backward {
     }
 
     /// From frame `t` to the one before it.
-    fn step(&mut self, lattice: &Lattice, rows: &[Row], t: usize, pace: &Pace) {
-        let row = &rows[t];
-        let p = |node: &Node| f64::from(row[usize::from(node.symbol)]);
-        let empty = f64::from(row[BLANK]);
+    fn step(&mut self, lattice: &Lattice, seen: &Seen<'_>, t: usize, pace: &Pace) {
+        let p = |node: &Node| seen.at(t, node);
+        let empty = seen.blank(t);
         let mut largest = 0.0f64;
         let onward: f64 = lattice.nodes_of(0).map(|n| p(&lattice.nodes[n]) * self.symbol[n]).sum::<f64>()
             * pace.factor(0, t);

@@ -15,6 +15,25 @@ pub(crate) enum Cell {
     Name(u8),
 }
 
+impl Cell {
+    /// Whether digits, or letters, can't stand here, so that one may be read for the other.
+    pub(crate) fn class(self) -> Class {
+        match self {
+            Self::OneOf(mask) if mask & LETTERS == 0 => Class::Digits,
+            Self::OneOf(mask) if mask & DIGITS != 0 => Class::Any,
+            _ => Class::Letters,
+        }
+    }
+}
+
+/// What can stand in a cell beside the filler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    Any,
+    Letters,
+    Digits,
+}
+
 /// A check digit and the cells that it covers, in the order of the sum.
 #[derive(Debug, Clone)]
 pub(crate) struct Check {
