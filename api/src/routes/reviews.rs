@@ -84,5 +84,5 @@ pub(crate) async fn evidence(
         _ => "image/jpeg",
     };
     let cache = ("Cache-Control", "no-store");
-    Ok(HttpResponse::Ok().content_type(kind).insert_header(cache).body(image))
+    Ok(HttpResponse::Ok().content_type(kind).insert_header(cache).body(image.to_vec()))
 }

@@ -83,6 +83,7 @@ pub(crate) async fn read(
             tracing::error!(error = &error as &dyn std::error::Error, "an entry can't be read");
             Problem::log_unavailable()
         })?;
+        let record = record.ok_or_else(Problem::log_unavailable)?;
         let entry = wire::decode(&record.value).map_err(|_| Problem::internal())?;
         data.push(TimelineEntry::of(&entry, position, audience)?);
     }
