@@ -24,13 +24,18 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let kind = request.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        let is_json = kind.split(';').next().is_some_and(|k| k.trim().eq_ignore_ascii_case("application/json"));
+        let is_json =
+            kind.split(';').next().is_some_and(|k| k.trim().eq_ignore_ascii_case("application/json"));
         let body = web::Bytes::from_request(request, payload);
         Box::pin(async move {
             let body = body.await.map_err(|e| unreadable(&e))?;
             if !is_json {
                 let detail = "Send the body as Content-Type: application/json.";
-                return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
+                return Err(Problem::new(
+                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                    "unsupported_media_type",
+                    detail,
+                ));
             }
             if body.len() > MAX {
                 return Err(too_large());
@@ -47,7 +52,9 @@ fn too_large() -> Problem {
 fn unreadable(error: &actix_web::Error) -> Problem {
     match error.as_response_error().status_code() {
         StatusCode::PAYLOAD_TOO_LARGE => too_large(),
-        _ => Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", "The body ended before it was complete."),
+        _ => {
+            Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", "The body ended before it was complete.")
+        }
     }
 }
 

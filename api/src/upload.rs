@@ -114,8 +114,7 @@ impl Form {
         if self.images.iter().filter(|(known, _)| known == name).count() >= most {
             return Err(doubled(name));
         }
-        let too_large =
-            || Problem::image(StatusCode::PAYLOAD_TOO_LARGE, ReasonCode::ImageTooLarge, name);
+        let too_large = || Problem::image(StatusCode::PAYLOAD_TOO_LARGE, ReasonCode::ImageTooLarge, name);
         let bytes = collect(field, MAX_IMAGE_BYTES).await?.ok_or_else(too_large)?;
         check_image(&bytes, name)?;
         self.images.push((name.to_owned(), bytes));
