@@ -155,9 +155,11 @@ mod tests {
 
     #[test]
     fn what_is_no_json_or_too_deep_or_followed_by_more_is_refused() {
-        let deep = format!("{{\"inner\":{}", "[".repeat(10_000));
-        for body in ["", "{", "nope", &deep, r#"{"inner":{"number":1}} {}"#] {
-            assert_eq!(problem(body)["status"], json!(400), "{}", &body[..body.len().min(30)]);
+        let deep = "[".repeat(10_000);
+        for body in ["", "{", "nope", r#"{"inner":{"number":1}} {}"#] {
+            assert_eq!(problem(body)["status"], json!(400), "{body}");
         }
+        let nested = parse::<Value>(deep.as_bytes()).err().unwrap();
+        assert_eq!(nested.status(), StatusCode::BAD_REQUEST);
     }
 }
