@@ -44,9 +44,9 @@ impl FaceBox {
 /// Measures of one face. None of them is a judgement.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FaceMeasures {
-    /// The shorter side of its box, in pixels.
+    /// The shorter side of its box, in pixels of the frame at the size at which it was examined.
     pub size: f32,
-    /// The part of its box that lies inside the picture, 0 to 1.
+    /// The part of the aligned face that lies inside the picture, 0 to 1.
     pub visible: f32,
     /// Detail of the aligned face relative to its contrast; see the verifier's `face::quality`.
     pub sharpness: f32,
@@ -194,7 +194,7 @@ fn faults(frame: &FrameObservation, thresholds: &FaceThresholds) -> Vec<ReasonCo
     };
     let checks = [
         (frame.faces.iter().filter(counts).count() > 1, ReasonCode::FaceMultiple),
-        (below(measures.visible, thresholds.min_visible), ReasonCode::FaceNotFound),
+        (below(measures.visible, thresholds.min_visible), ReasonCode::FaceCropped),
         (below(measures.size, thresholds.min_size), ReasonCode::FaceTooSmall),
         (below(measures.brightness, thresholds.min_brightness), ReasonCode::FaceDark),
         (below(measures.sharpness, thresholds.min_sharpness), ReasonCode::FaceBlurred),

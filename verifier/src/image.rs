@@ -1,6 +1,7 @@
 //! Decoding what a stranger sent. In Rust only, three formats only, by the bytes and not by what they are said to be;
 //! size is checked before anything is allocated for pixels.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 
 use image::codecs::jpeg::JpegDecoder;
@@ -9,7 +10,8 @@ use image::codecs::webp::WebPDecoder;
 use image::error::ImageError;
 use image::{DynamicImage, ImageDecoder, Limits, RgbImage};
 use opencv::boxed_ref::BoxedRef;
-use opencv::core::{Mat, Vec3b};
+use opencv::core::{Mat, Size, Vec3b};
+use opencv::imgproc::{INTER_AREA, resize};
 use reinstate_domain::evidence::{MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS, MIN_IMAGE_SIDE};
 use reinstate_domain::reason::ReasonCode;
 
@@ -98,6 +100,26 @@ impl Picture {
     #[must_use]
     pub fn rgb(&self) -> &RgbImage {
         &self.image
+    }
+
+    /// The picture, or a smaller one whose longest side is `longest` pixels (each pixel the mean of those it covers).
+    ///
+    /// # Errors
+    /// OpenCV's, which a picture within the limits does not meet.
+    pub fn within(&self, longest: u32) -> opencv::Result<Cow<'_, Self>> {
+        let side = self.width().max(self.height());
+        if side <= longest {
+            return Ok(Cow::Borrowed(self));
+        }
+        let scaled = |pixels: u32| {
+            let scaled = (u64::from(pixels) * u64::from(longest)).div_ceil(u64::from(side));
+            u32::try_from(scaled).unwrap_or(longest).max(1)
+        };
+        let mut small = RgbImage::new(scaled(self.width()), scaled(self.height()));
+        let (rows, cols) = (small.height() as i32, small.width() as i32);
+        let mut target = Mat::new_rows_cols_with_bytes_mut::<Vec3b>(rows, cols, small.as_mut())?;
+        resize(&self.mat()?, &mut target, Size::new(cols, rows), 0.0, 0.0, INTER_AREA)?;
+        Ok(Cow::Owned(Self { image: small }))
     }
 
     /// OpenCV's view of the pixels (8UC3, **RGB**), without a copy.
@@ -326,6 +348,16 @@ mod tests {
         let mut bytes = Vec::new();
         PngEncoder::new(&mut bytes).write_image(&clear, 64, 64, ExtendedColorType::Rgba8).unwrap();
         assert_eq!(Picture::decode(&bytes).unwrap().rgb().get_pixel(9, 9).0, [255, 255, 255]);
+    }
+
+    #[test]
+    fn a_large_picture_shrinks_to_its_longest_side_and_a_small_one_stays() {
+        let large = Picture::from_rgb(picture(400, 100));
+        let small = large.within(200).unwrap();
+        assert_eq!((small.width(), small.height()), (200, 50));
+        assert_eq!(small.rgb().get_pixel(0, 0), large.rgb().get_pixel(0, 0));
+        assert_eq!(small.rgb().get_pixel(199, 49), large.rgb().get_pixel(399, 99));
+        assert!(matches!(large.within(400).unwrap(), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -9,6 +9,8 @@ mod upright;
 pub use detect::CenterFace;
 pub use networks::{Embedding, Liveness, Pose};
 
+use std::borrow::Cow;
+
 use reinstate_domain::evidence::ModelRef;
 use reinstate_domain::face::{
     Action, FaceBox, FaceMeasures, FaceObservation, FrameObservation, Reference, Similarity,
@@ -115,11 +117,16 @@ impl FaceMatcher {
                 return Ok(Seen { observation, embedding: None });
             }
         };
-        let upright = timings.measure("detect", || find_upright(&mut *self.detection, &picture))?;
+        let small = timings.measure("detect", || working_size(&picture))?;
+        let upright = timings.measure("detect", || find_upright(&mut *self.detection, &small))?;
+        let scale = picture.width() as f32 / small.width() as f32;
         observation.faces = upright
             .faces
             .iter()
-            .map(|face| FaceBox { bounds: upright.in_original(face.bounds), score: face.score })
+            .map(|face| FaceBox {
+                bounds: upright.before_turning(face.bounds).map(|v| v * scale),
+                score: face.score,
+            })
             .collect();
         let Some(face) = upright.faces.first() else {
             return Ok(Seen { observation, embedding: None });
@@ -143,7 +150,7 @@ impl FaceMatcher {
         let [_, _, width, height] = face.bounds;
         Ok(FaceMeasures {
             size: width.min(height),
-            visible: visible(picture, face.bounds),
+            visible: align::visible(picture, &face.landmarks),
             sharpness: quality.sharpness,
             brightness: quality.brightness,
             yaw: angles.yaw,
@@ -165,6 +172,7 @@ impl FaceMatcher {
             Ok(picture) => picture,
             Err(fault) => return Ok(without(Some(fault.reason()))),
         };
+        let picture = timings.measure("detect", || working_size(&picture))?;
         let Upright { picture, faces, .. } =
             timings.measure("detect", || find_upright(&mut *self.detection, &picture))?;
         let Some(face) = faces.first() else {
@@ -199,9 +207,9 @@ fn cosine(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// The part of a box that lies inside the picture.
-fn visible(picture: &Picture, [x, y, width, height]: [f32; 4]) -> f32 {
-    let inside =
-        |from: f32, length: f32, end: u32| ((from + length).min(end as f32) - from.max(0.0)).max(0.0);
-    inside(x, width, picture.width()) * inside(y, height, picture.height()) / (width * height)
+/// The picture as faces are looked for and cut out. The networks see 640 and 128 pixels: cutting a small patch straight
+/// out of a huge photo aliases, which the liveness network takes for a screen.
+fn working_size(picture: &Picture) -> Result<Cow<'_, Picture>, Error> {
+    const LONGEST_SIDE: u32 = 1280;
+    picture.within(LONGEST_SIDE).map_err(|source| Error::Geometry { role: Role::FaceDetection, source })
 }
