@@ -81,6 +81,35 @@ reasons! {
     ReviewerDenied "reviewer_denied" false "The reactivation was not approved.", "A reviewer denied the case.";
 }
 
+impl ReasonCode {
+    /// Whether the picture is at fault and not what it shows: a better one may be taken at once.
+    #[must_use]
+    pub fn is_about_the_picture(self) -> bool {
+        use ReasonCode as R;
+        matches!(
+            self,
+            R::ImageUnsupported
+                | R::ImageCorrupt
+                | R::ImageTooLarge
+                | R::ImageTooSmall
+                | R::DocumentNotFound
+                | R::DocumentBlurred
+                | R::DocumentGlare
+                | R::DocumentCropped
+                | R::DocumentUnreadable
+                | R::DocumentTypeMismatch
+                | R::DocumentPortraitMissing
+                | R::FaceNotFound
+                | R::FaceMultiple
+                | R::FaceTooSmall
+                | R::FaceBlurred
+                | R::FaceDark
+                | R::FaceTurned
+                | R::FaceChallengeFailed
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
