@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use std::io::Cursor;
 
 use image::codecs::jpeg::JpegDecoder;
-use image::codecs::png::PngDecoder;
+use image::codecs::png::{PngDecoder, PngEncoder};
 use image::codecs::webp::WebPDecoder;
 use image::error::ImageError;
-use image::{DynamicImage, ImageDecoder, Limits, RgbImage};
+use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, Limits, RgbImage};
 use opencv::boxed_ref::BoxedRef;
 use opencv::core::{Mat, Size, Vec3b};
 use opencv::imgproc::{INTER_AREA, resize};
@@ -33,6 +33,11 @@ pub enum Fault {
     #[error("a side of less than {MIN_IMAGE_SIDE} pixels")]
     TooSmall,
 }
+
+/// A picture could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("the picture can't be written as a PNG file")]
+pub struct EncodeError(#[source] ImageError);
 
 impl Fault {
     #[must_use]
@@ -79,6 +84,18 @@ impl Picture {
             }
             _ => Err(Fault::Unsupported),
         }
+    }
+
+    /// The picture as a PNG file.
+    ///
+    /// # Errors
+    /// The encoder's, which a picture within the limits does not meet.
+    pub fn png(&self) -> Result<Vec<u8>, EncodeError> {
+        let mut file = Vec::new();
+        PngEncoder::new(&mut file)
+            .write_image(self.image.as_raw(), self.width(), self.height(), ExtendedColorType::Rgb8)
+            .map_err(EncodeError)?;
+        Ok(file)
     }
 
     /// A picture of these pixels.
@@ -209,10 +226,9 @@ fn jpeg_is_whole(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use image::Rgb;
     use image::codecs::jpeg::JpegEncoder;
-    use image::codecs::png::PngEncoder;
     use image::codecs::webp::WebPEncoder;
-    use image::{ExtendedColorType, ImageEncoder, Rgb};
 
     use super::*;
 
@@ -232,10 +248,7 @@ mod tests {
     }
 
     fn png(image: &RgbImage) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let encoder = PngEncoder::new(&mut bytes);
-        encoder.write_image(image, image.width(), image.height(), ExtendedColorType::Rgb8).unwrap();
-        bytes
+        Picture::from_rgb(image.clone()).png().unwrap()
     }
 
     fn webp(image: &RgbImage) -> Vec<u8> {

@@ -228,8 +228,7 @@ fn working_size(picture: &Picture) -> Result<Cow<'_, Picture>, Error> {
 
 #[cfg(test)]
 mod tests {
-    use image::codecs::png::PngEncoder;
-    use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage};
+    use image::{Rgb, RgbImage};
 
     use super::*;
     use crate::recognise::Angles;
@@ -279,10 +278,8 @@ mod tests {
 
     /// An image file with that many faces, of somebody at that angle, so live.
     fn file(faces: u8, degrees: u8, percent_live: u8) -> Vec<u8> {
-        let mut bytes = Vec::new();
         let image = RgbImage::from_pixel(200, 200, Rgb([faces, degrees, percent_live]));
-        PngEncoder::new(&mut bytes).write_image(&image, 200, 200, ExtendedColorType::Rgb8).unwrap();
-        bytes
+        Picture::from_rgb(image).png().unwrap()
     }
 
     fn examine(frames: &[Vec<u8>], references: &[Vec<u8>]) -> FaceObservation {

@@ -99,18 +99,33 @@ fn assemble(
 ) -> Zone {
     let Choice { seen, confirmed, checks } = choose(layout, cells, limits);
     if std::env::var_os("DEBUG_LINES").is_some() && checks.iter().filter(|c| c.passed).count() >= 2 {
-        eprintln!("{:?} fit {fit} checks {:?}", layout.format, checks.iter().map(|c| c.passed).collect::<Vec<_>>());
-        for l in lines(layout, &seen) { eprintln!("  {l}"); }
+        eprintln!(
+            "{:?} fit {fit} checks {:?}",
+            layout.format,
+            checks.iter().map(|c| c.passed).collect::<Vec<_>>()
+        );
+        for l in lines(layout, &seen) {
+            eprintln!("  {l}");
+        }
         let cov: Vec<usize> = covered(layout).collect();
         for (i, c) in cells.iter().enumerate() {
             let p = c[usize::from(seen[i])];
             if p < 0.8 {
-                let mut v: Vec<(f32, char)> = c.iter().enumerate().map(|(s, p)| (*p, character(s as u8))).collect();
+                let mut v: Vec<(f32, char)> =
+                    c.iter().enumerate().map(|(s, p)| (*p, character(s as u8))).collect();
                 v.sort_by(|a, b| b.0.total_cmp(&a.0));
-                eprintln!("   cell {}:{} covered {} {:?}", i / layout.width, i % layout.width, cov.contains(&i), &v[..3]);
+                eprintln!(
+                    "   cell {}:{} covered {} {:?}",
+                    i / layout.width,
+                    i % layout.width,
+                    cov.contains(&i),
+                    &v[..3]
+                );
             }
         }
-        if let Some(c) = &confirmed { eprintln!("   confirmed margin {} {:?}", c.margin, lines(layout, &c.symbols)); }
+        if let Some(c) = &confirmed {
+            eprintln!("   confirmed margin {} {:?}", c.margin, lines(layout, &c.symbols));
+        }
     }
     let certainty = covered(layout).map(|cell| cells[cell][usize::from(seen[cell])]).fold(1.0, f32::min);
     let read = lines(layout, &seen);
