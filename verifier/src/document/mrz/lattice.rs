@@ -276,7 +276,7 @@ impl Lattice {
 
     /// Runs backward through the frames and collects, where each path enters a node, what it contributes.
     /// Also the expected frame of each cell.
-    fn posteriors(&self, rows: &[Row], f: &Forward, pace: &Pace) -> (Vec<[f32; SYMBOLS]>, Vec<f64>) {
+    fn posteriors(&self, seen: &Seen<'_>, f: &Forward, pace: &Pace) -> (Vec<[f32; SYMBOLS]>, Vec<f64>) {
         let (frames, nodes, blanks) = (seen.any.len(), self.nodes.len(), self.cells() * STATES);
         let mut later = Backward::at_end(self);
         let mut sums = vec![[0.0f64; SYMBOLS]; self.cells()];
