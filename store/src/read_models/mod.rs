@@ -87,6 +87,17 @@ pub struct Due {
     pub at: Timestamp,
 }
 
+impl AccountStatus {
+    #[must_use]
+    pub fn of(account: &Account) -> Self {
+        match account {
+            account if account.erased => Self::Erased,
+            account if account.lock.is_some() => Self::Locked,
+            _ => Self::Active,
+        }
+    }
+}
+
 impl AccountRow {
     #[must_use]
     pub fn new(id: AccountId) -> Self {
@@ -95,11 +106,7 @@ impl AccountRow {
 
     #[must_use]
     pub fn status(&self) -> AccountStatus {
-        match &self.state {
-            state if state.erased => AccountStatus::Erased,
-            state if state.lock.is_some() => AccountStatus::Locked,
-            _ => AccountStatus::Active,
-        }
+        AccountStatus::of(&self.state)
     }
 
     /// When the newest case's time is over, if an event must still say so.
