@@ -138,13 +138,20 @@ impl DocumentReader {
                 }
                 if std::env::var_os("DEBUG_LINES").is_some() {
                     for (row, frames) in rows.iter().zip(&frames) {
-                        eprintln!("row {} {:?} {:?}", row.seen, row.quad.corners, frames.as_ref().map(Frames::greedy));
+                        eprintln!(
+                            "row {} {:?} {:?}",
+                            row.seen,
+                            row.quad.corners,
+                            frames.as_ref().map(Frames::greedy)
+                        );
                     }
                 }
                 for count in [3, 2] {
                     for (group, rows) in frames.windows(count).zip(rows.windows(count)) {
                         let known = !seen && rows.iter().all(|row| row.seen);
-                        let Some(group) = group.iter().map(Option::as_ref).collect::<Option<Vec<_>>>() else { continue };
+                        let Some(group) = group.iter().map(Option::as_ref).collect::<Option<Vec<_>>>() else {
+                            continue;
+                        };
                         let zone = if known { None } else { read_zone(&group, &self.limits, today) };
                         let better = |zone: &Zone| best.as_ref().is_none_or(|best| zone.rank() > best.rank());
                         if let Some(zone) = zone.filter(better) {

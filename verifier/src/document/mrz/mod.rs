@@ -15,9 +15,7 @@ mod testing;
 mod tests;
 
 use jiff::civil::Date;
-use reinstate_domain::document::{
-    FieldCheck, MrzFields, MrzFormat, MrzReading, ReadingThresholds, Repair,
-};
+use reinstate_domain::document::{FieldCheck, MrzFields, MrzFormat, MrzReading, ReadingThresholds, Repair};
 
 use alphabet::{FILLER, FILLERS, Frames, SYMBOLS, Symbol, character};
 use choose::{Choice, choose};
@@ -81,7 +79,8 @@ fn read_as(format: MrzFormat, rows: &[&Frames], limits: &ReadingThresholds, toda
         fit += reading.fit;
     }
     let frames = rows.iter().map(|row| row.rows().len()).sum();
-    let zone = |layout: &Layout| Zone { frames, ..assemble(layout, &restrict(layout, &cells), fit, limits, today) };
+    let zone =
+        |layout: &Layout| Zone { frames, ..assemble(layout, &restrict(layout, &cells), fit, limits, today) };
     let long = cells[sign][usize::from(FILLER)] > 0.5;
     let mut best = None;
     if long {
@@ -94,7 +93,8 @@ fn read_as(format: MrzFormat, rows: &[&Frames], limits: &ReadingThresholds, toda
 fn is_possible(layout: &Layout, rows: &[&Frames]) -> bool {
     let Cell::OneOf(code) = layout.cells[0] else { return true };
     let begins = &rows[0].rows()[..rows[0].rows().len() / 4];
-    let shown = |row: &[f32; SYMBOLS + 1]| (0..SYMBOLS).any(|s| code & (1 << s) != 0 && row[s] > FIRST_LETTER);
+    let shown =
+        |row: &[f32; SYMBOLS + 1]| (0..SYMBOLS).any(|s| code & (1 << s) != 0 && row[s] > FIRST_LETTER);
     begins.iter().any(shown) && rows.iter().all(|frames| frames.greedy().len() <= layout.width + EXCESS)
 }
 
