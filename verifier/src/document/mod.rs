@@ -16,9 +16,8 @@ use crate::models::{self, Bundle, Role};
 use crate::recognise::{TextDetection, TextRecognition};
 use crate::timing::Timings;
 use line::{Line, read_frames, read_lines};
-use mrz::alphabet::Frames;
 use mrz::{Zone, read_zone};
-use rows::find_rows;
+use rows::{Row, find_rows};
 use text::{Quad, find_text};
 
 /// The examination could not be made. What is wrong with a picture is no error: the observation says it.
@@ -127,25 +126,16 @@ impl DocumentReader {
     ) -> Result<Option<Zone>, Error> {
         let mut best: Option<Zone> = None;
         for rows in find_rows(lines).into_iter().take(MOST_ZONES) {
-            let mut frames: Vec<Option<Frames>> = vec![None; rows.len()];
-            // What was seen first; where a row would only be, when that was not enough.
-            for seen in [true, false] {
-                let wanted: Vec<usize> = (0..rows.len()).filter(|i| rows[*i].seen == seen).collect();
-                let quads: Vec<Quad> = wanted.iter().map(|i| rows[*i].quad).collect();
-                let read = read_frames(page, &quads, &mut *self.careful, Role::TextRecognitionCareful)?;
-                for (i, read) in wanted.into_iter().zip(read) {
-                    frames[i] = Some(read);
-                }
-                if std::env::var_os("DEBUG_LINES").is_some() {
-                    for (row, frames) in rows.iter().zip(&frames) {
-                        eprintln!("row {} {:?} {:?}", row.seen, row.quad.corners, frames.as_ref().map(Frames::greedy));
-                    }
-                }
+            for pass in PASSES {
+                let tried: Vec<&Row> = rows.iter().filter(|row| row.seen || pass.unseen).collect();
+                let quads: Vec<Quad> = tried.iter().map(|row| row.quad.with_height(pass.height)).collect();
+                let frames = read_frames(page, &quads, &mut *self.careful, Role::TextRecognitionCareful)?;
                 for count in [3, 2] {
-                    for (group, rows) in frames.windows(count).zip(rows.windows(count)) {
-                        let known = !seen && rows.iter().all(|row| row.seen);
-                        let Some(group) = group.iter().map(Option::as_ref).collect::<Option<Vec<_>>>() else { continue };
-                        let zone = if known { None } else { read_zone(&group, &self.limits, today) };
+                    for (group, rows) in frames.windows(count).zip(tried.windows(count)) {
+                        if pass.unseen && rows.iter().all(|row| row.seen) {
+                            continue;
+                        }
+                        let zone = read_zone(&group.iter().collect::<Vec<_>>(), &self.limits, today);
                         let better = |zone: &Zone| best.as_ref().is_none_or(|best| zone.rank() > best.rank());
                         if let Some(zone) = zone.filter(better) {
                             best = Some(zone);
@@ -163,3 +153,19 @@ impl DocumentReader {
 
 /// Groups of rows on a page that are tried as zones.
 const MOST_ZONES: usize = 2;
+
+/// One way of cutting out the rows of a zone.
+struct Pass {
+    /// Times the height that was found.
+    height: f32,
+    /// Also where a row would only be.
+    unseen: bool,
+}
+
+/// Each pass is made only when those before it found nothing valid.
+const PASSES: [Pass; 4] = [
+    Pass { height: 1.0, unseen: false },
+    Pass { height: 1.0, unseen: true },
+    Pass { height: 0.8, unseen: false },
+    Pass { height: 1.25, unseen: false },
+];

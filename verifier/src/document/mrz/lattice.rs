@@ -166,7 +166,13 @@ impl Lattice {
                     let node = known.unwrap_or(nodes.len());
                     match known {
                         Some(node) => nodes[node].from.push(link),
-                        None => nodes.push(Node { symbol, class: cell.class(), state: next, from: vec![link], repeated: None }),
+                        None => nodes.push(Node {
+                            symbol,
+                            class: cell.class(),
+                            state: next,
+                            from: vec![link],
+                            repeated: None,
+                        }),
                     }
                     if let Some(same) = same {
                         nodes[same].repeated = Some(node);

@@ -15,9 +15,7 @@ mod testing;
 mod tests;
 
 use jiff::civil::Date;
-use reinstate_domain::document::{
-    FieldCheck, MrzFields, MrzFormat, MrzReading, ReadingThresholds, Repair,
-};
+use reinstate_domain::document::{FieldCheck, MrzFields, MrzFormat, MrzReading, ReadingThresholds, Repair};
 
 use alphabet::{FILLER, FILLERS, Frames, SYMBOLS, Symbol, character};
 use choose::{Choice, choose};
@@ -81,7 +79,8 @@ fn read_as(format: MrzFormat, rows: &[&Frames], limits: &ReadingThresholds, toda
         fit += reading.fit;
     }
     let frames = rows.iter().map(|row| row.rows().len()).sum();
-    let zone = |layout: &Layout| Zone { frames, ..assemble(layout, &restrict(layout, &cells), fit, limits, today) };
+    let zone =
+        |layout: &Layout| Zone { frames, ..assemble(layout, &restrict(layout, &cells), fit, limits, today) };
     let long = cells[sign][usize::from(FILLER)] > 0.5;
     let mut best = None;
     if long {
@@ -94,7 +93,8 @@ fn read_as(format: MrzFormat, rows: &[&Frames], limits: &ReadingThresholds, toda
 fn is_possible(layout: &Layout, rows: &[&Frames]) -> bool {
     let Cell::OneOf(code) = layout.cells[0] else { return true };
     let begins = &rows[0].rows()[..rows[0].rows().len() / 4];
-    let shown = |row: &[f32; SYMBOLS + 1]| (0..SYMBOLS).any(|s| code & (1 << s) != 0 && row[s] > FIRST_LETTER);
+    let shown =
+        |row: &[f32; SYMBOLS + 1]| (0..SYMBOLS).any(|s| code & (1 << s) != 0 && row[s] > FIRST_LETTER);
     begins.iter().any(shown) && rows.iter().all(|frames| frames.greedy().len() <= layout.width + EXCESS)
 }
 
@@ -125,18 +125,33 @@ fn assemble(
 ) -> Zone {
     let Choice { seen, confirmed, checks } = choose(layout, cells, limits);
     if std::env::var_os("DEBUG_LINES").is_some() && checks.iter().filter(|c| c.passed).count() >= 2 {
-        eprintln!("{:?} fit {fit} checks {:?}", layout.format, checks.iter().map(|c| c.passed).collect::<Vec<_>>());
-        for l in lines(layout, &seen) { eprintln!("  {l}"); }
+        eprintln!(
+            "{:?} fit {fit} checks {:?}",
+            layout.format,
+            checks.iter().map(|c| c.passed).collect::<Vec<_>>()
+        );
+        for l in lines(layout, &seen) {
+            eprintln!("  {l}");
+        }
         let cov: Vec<usize> = covered(layout).collect();
         for (i, c) in cells.iter().enumerate() {
             let p = c[usize::from(seen[i])];
             if p < 0.8 {
-                let mut v: Vec<(f32, char)> = c.iter().enumerate().map(|(s, p)| (*p, character(s as u8))).collect();
+                let mut v: Vec<(f32, char)> =
+                    c.iter().enumerate().map(|(s, p)| (*p, character(s as u8))).collect();
                 v.sort_by(|a, b| b.0.total_cmp(&a.0));
-                eprintln!("   cell {}:{} covered {} {:?}", i / layout.width, i % layout.width, cov.contains(&i), &v[..3]);
+                eprintln!(
+                    "   cell {}:{} covered {} {:?}",
+                    i / layout.width,
+                    i % layout.width,
+                    cov.contains(&i),
+                    &v[..3]
+                );
             }
         }
-        if let Some(c) = &confirmed { eprintln!("   confirmed margin {} {:?}", c.margin, lines(layout, &c.symbols)); }
+        if let Some(c) = &confirmed {
+            eprintln!("   confirmed margin {} {:?}", c.margin, lines(layout, &c.symbols));
+        }
     }
     let certainty = covered(layout).map(|cell| cells[cell][usize::from(seen[cell])]).fold(1.0, f32::min);
     let read = lines(layout, &seen);
