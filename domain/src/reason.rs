@@ -62,6 +62,7 @@ reasons! {
     FaceNotFound "face_not_found" true "No face was found. Look into the camera.", "No face was detected in a frame.";
     FaceMultiple "face_multiple" true "More than one face is in the picture. Be alone in front of the camera.", "Several faces were detected in a frame.";
     FaceTooSmall "face_too_small" true "Come closer to the camera.", "The face is smaller than the threshold.";
+    FaceCropped "face_cropped" true "A part of your face is outside the picture. Show all of it.", "The visible part of the face is below the threshold.";
     FaceBlurred "face_blurred" true "The picture is blurred. Hold still.", "Sharpness of the face is below the threshold.";
     FaceDark "face_dark" true "It is too dark. Turn on a light in front of you.", "The face is too dark.";
     FaceTurned "face_turned" true "Look straight into the camera.", "The head's pose is outside the limits.";
@@ -78,6 +79,35 @@ reasons! {
     CaseExpired "case_expired" true "The time for this reactivation is over. Start again.", "The case reached the end of its lifetime.";
     Superseded "superseded" false "This reactivation is no longer needed.", "The account was released or erased meanwhile.";
     ReviewerDenied "reviewer_denied" false "The reactivation was not approved.", "A reviewer denied the case.";
+}
+
+impl ReasonCode {
+    /// Whether the picture is at fault and not what it shows: a better one may be taken at once.
+    #[must_use]
+    pub fn is_about_the_picture(self) -> bool {
+        use ReasonCode as R;
+        matches!(
+            self,
+            R::ImageUnsupported
+                | R::ImageCorrupt
+                | R::ImageTooLarge
+                | R::ImageTooSmall
+                | R::DocumentNotFound
+                | R::DocumentBlurred
+                | R::DocumentGlare
+                | R::DocumentCropped
+                | R::DocumentUnreadable
+                | R::DocumentTypeMismatch
+                | R::DocumentPortraitMissing
+                | R::FaceNotFound
+                | R::FaceMultiple
+                | R::FaceTooSmall
+                | R::FaceBlurred
+                | R::FaceDark
+                | R::FaceTurned
+                | R::FaceChallengeFailed
+        )
+    }
 }
 
 #[cfg(test)]

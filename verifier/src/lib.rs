@@ -2,6 +2,7 @@
 //! [`reinstate_domain`] against the thresholds of the model bundle. The only crate that links OpenCV and ONNX Runtime.
 
 pub mod document;
+pub mod engine;
 pub mod evaluate;
 pub mod face;
 pub mod image;
