@@ -114,22 +114,21 @@ impl DocumentReader {
         for picture in pictures {
             pages.push(read_page(picture, &mut self.networks, &self.settings, &mut timings)?);
         }
-        self.observe(&pages, today, timings)
+        self.observe(pages, today, timings)
     }
 
     /// `pages` are the front and perhaps the back.
     fn observe(
         &mut self,
-        pages: &[Page],
+        mut pages: Vec<Page>,
         today: Date,
         mut timings: Timings,
     ) -> Result<DocumentExamination, Error> {
         let mut observation = DocumentObservation::default();
         let mut found: Option<(usize, Found)> = None;
         // A card has its zone on the back, if it has one at all: that is looked at first.
-        for (side, page) in pages.iter().enumerate().rev() {
-            let read = timings
-                .measure("read_mrz", || find_zone(page, &mut self.networks, &self.thresholds, today))?;
+        for (side, page) in pages.iter_mut().enumerate().rev() {
+            let read = timings.measure("read_mrz", || self.zone_of(page, today))?;
             if let Some(read) = read
                 && found.as_ref().is_none_or(|(_, other)| read.zone.rank() > other.zone.rank())
             {
@@ -142,7 +141,7 @@ impl DocumentReader {
         let fields = found.as_ref().and_then(|(_, found)| found.zone.fields.clone());
         let zone = found.as_ref().map(|(side, found)| (*side, &found.quads[..]));
         observation.visual = timings.measure("read_visual", || {
-            read_visual(pages, zone, fields.as_ref(), &mut self.networks, &self.thresholds.reading, today)
+            read_visual(&pages, zone, fields.as_ref(), &mut self.networks, &self.thresholds.reading, today)
         })?;
         let mut portrait = None;
         if let Some(front) = pages.first() {
@@ -159,5 +158,20 @@ impl DocumentReader {
             observation.fields = found.zone.fields;
         }
         Ok(DocumentExamination { observation, portrait, timings })
+    }
+
+    /// The zone of a page, which is turned over when that way it shows a valid one.
+    fn zone_of(&mut self, page: &mut Page, today: Date) -> Result<Option<Found>, Error> {
+        let found = find_zone(page, &mut self.networks, &self.thresholds, today)?;
+        let valid = |found: &Option<Found>| found.as_ref().is_some_and(|found| found.zone.reading.valid);
+        if !valid(&found) && page.is_doubtful() {
+            let other = page.flipped(&mut self.networks)?;
+            let there = find_zone(&other, &mut self.networks, &self.thresholds, today)?;
+            if valid(&there) {
+                *page = other;
+                return Ok(there);
+            }
+        }
+        Ok(found)
     }
 }

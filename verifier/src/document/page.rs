@@ -21,6 +21,8 @@ pub(crate) struct Page {
 const DOUBTFUL: f32 = 0.85;
 /// How much better the other way up has to be: the network reads some noise either way.
 const CLEARLY_BETTER: f32 = 0.05;
+/// Characters from which a line says something about the page.
+const WORD: usize = 4;
 /// Lines that are read the other way up to compare.
 const PROBED: usize = 8;
 /// How many times as long as high a box must be to show the direction of its text.
@@ -30,6 +32,31 @@ impl Page {
     /// Width and height in pixels.
     pub(crate) fn size(&self) -> [f32; 2] {
         size(&self.picture)
+    }
+
+    /// Whether the page may be upside down.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        let read: Vec<&Line> = self.lines.iter().filter(|line| line.text.chars().count() >= WORD).collect();
+        !read.is_empty() && mean(read) < DOUBTFUL
+    }
+
+    /// Reads some lines the other way up to compare.
+    fn reads_better_flipped(&self, networks: &mut Networks) -> Result<bool, Error> {
+        let mut longest: Vec<&Line> = self.lines.iter().collect();
+        longest.sort_by(|a, b| b.quad.width().total_cmp(&a.quad.width()));
+        longest.truncate(PROBED);
+        let quads: Vec<Quad> = longest.iter().map(|line| line.quad).collect();
+        let (other, quads) = turn(&self.picture, &quads, 2);
+        let flipped = read_lines(&other.mat()?, &quads, &mut *networks.fast, Role::TextRecognition)?;
+        Ok(mean(&flipped) > mean(longest) + CLEARLY_BETTER)
+    }
+
+    /// The page the other way up.
+    pub(crate) fn flipped(&self, networks: &mut Networks) -> Result<Self, Error> {
+        let quads: Vec<Quad> = self.lines.iter().map(|line| line.quad).collect();
+        let (picture, quads) = turn(&self.picture, &quads, 2);
+        let lines = read_lines(&picture.mat()?, &quads, &mut *networks.fast, Role::TextRecognition)?;
+        Ok(Self { picture, turned: (self.turned + 180) % 360, lines })
     }
 }
 
@@ -48,25 +75,15 @@ pub(crate) fn read_page(
         timings.measure("find_text", || find_text(&picture.mat()?, &mut *networks.detection, settings))?;
     let quarters = if stands_on_its_side(&quads) { 1 } else { 0 };
     timings.measure("read_text", || {
-        let (upright, turned) =
+        let (picture, quads) =
             if quarters == 0 { (picture, quads) } else { turn(&picture, &quads, quarters) };
-        let lines = read_lines(&upright.mat()?, &turned, &mut *networks.fast, Role::TextRecognition)?;
-        let mut probed: Vec<&Line> = lines.iter().collect();
-        probed.sort_by(|a, b| b.quad.width().total_cmp(&a.quad.width()));
-        probed.truncate(PROBED);
-        if mean(&lines) < DOUBTFUL && !probed.is_empty() {
-            let quads: Vec<Quad> = probed.iter().map(|line| line.quad).collect();
-            let (other, other_quads) = turn(&upright, &quads, 2);
-            let other_lines =
-                read_lines(&other.mat()?, &other_quads, &mut *networks.fast, Role::TextRecognition)?;
-            let here = probed.iter().map(|line| line.mean()).sum::<f32>() / probed.len() as f32;
-            if mean_of(&other_lines) > here + CLEARLY_BETTER {
-                let (_, turned) = turn(&upright, &turned, 2);
-                let lines = read_lines(&other.mat()?, &turned, &mut *networks.fast, Role::TextRecognition)?;
-                return Ok(Page { picture: other, turned: (quarters + 2) * 90, lines });
-            }
+        let lines = read_lines(&picture.mat()?, &quads, &mut *networks.fast, Role::TextRecognition)?;
+        let page = Page { picture, turned: quarters * 90, lines };
+        if page.is_doubtful() && page.reads_better_flipped(networks)? {
+            page.flipped(networks)
+        } else {
+            Ok(page)
         }
-        Ok(Page { picture: upright, turned: quarters * 90, lines })
     })
 }
 
@@ -90,11 +107,7 @@ fn turn(picture: &Picture, quads: &[Quad], quarters: u32) -> (Picture, Vec<Quad>
     (turned, quads.iter().map(|quad| quad.turned(quarters, size(picture))).collect())
 }
 
-fn mean(lines: &[Line]) -> f32 {
-    let read: Vec<&Line> = lines.iter().filter(|line| line.text.chars().count() >= 4).collect();
-    read.iter().map(|line| line.mean()).sum::<f32>() / read.len().max(1) as f32
-}
-
-fn mean_of(lines: &[Line]) -> f32 {
-    lines.iter().map(Line::mean).sum::<f32>() / lines.len().max(1) as f32
+fn mean<'a>(lines: impl IntoIterator<Item = &'a Line>) -> f32 {
+    let (sum, count) = lines.into_iter().fold((0.0, 0), |(sum, count), line| (sum + line.mean(), count + 1));
+    sum / count.max(1) as f32
 }
