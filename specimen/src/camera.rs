@@ -1,0 +1,318 @@
+//! A phone's camera above a table: it photographs a drawn page and knows where each corner went.
+//! Everything that could vary is a field of [`Settings`], so a sweep can move one thing and hold the rest.
+
+use std::f32::consts::TAU;
+
+use image::codecs::jpeg::JpegEncoder;
+use image::{ExtendedColorType, ImageError, RgbImage, imageops};
+use serde::{Deserialize, Serialize};
+
+use crate::dice::Dice;
+use crate::document::Page;
+use crate::projection::Projection;
+use crate::truth::{PhotoTruth, Truth};
+
+/// What is before, in and behind the lens. Angles in degrees; blur and motion in pixels of the photo;
+/// fractions of the page run from its left and top edge.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Pixels of the photo's longer side; the shorter is three quarters of it.
+    pub long_side: u32,
+    /// How much of the photo's width or height, whichever it reaches first, the page takes.
+    pub fill: f32,
+    /// Where the page's middle is off the photo's middle, as a share of the room that is left.
+    pub offset: [f32; 2],
+    /// How far the page leans away: about its horizontal and its vertical axis.
+    pub tilt: [f32; 2],
+    /// Turn in the plane of the photo, clockwise.
+    pub roll: f32,
+    /// Whole quarter turns of the finished photo, clockwise: a phone held another way, without EXIF.
+    pub quarter_turns: u32,
+    /// Deviation of the lens blur.
+    pub blur: f32,
+    /// Length and direction of the hand's movement.
+    pub motion: f32,
+    pub motion_angle: f32,
+    /// Deviation of the sensor's noise, in steps of 0..255.
+    pub noise: f32,
+    /// Light that a lamp adds at the middle of its reflection: 0 none, 1 burns out any ink.
+    pub glare: f32,
+    /// The reflection's middle, as fractions of the page, and its radius as a fraction of the page's width.
+    pub glare_at: [f32; 2],
+    pub glare_radius: f32,
+    /// Light that a shadow takes, 0..1, from one side of a line across the photo.
+    pub shadow: f32,
+    /// The direction in which the shadow lies, and where its edge passes: 0 through the page's middle, ±1 through the photo's corners.
+    pub shadow_angle: f32,
+    pub shadow_edge: f32,
+    /// Overall light: 1 as drawn.
+    pub exposure: f32,
+    /// Gain of red and of blue, 1 is neutral.
+    pub white_balance: [f32; 2],
+    /// Of the JPEG, 1..100.
+    pub jpeg_quality: u8,
+}
+
+/// A camera whose hand and noise follow from the seed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Camera {
+    pub seed: u64,
+    pub settings: Settings,
+}
+
+/// A photo and its truth.
+#[derive(Clone)]
+pub struct Photo {
+    pub jpeg: Vec<u8>,
+    pub truth: Truth,
+}
+
+impl Camera {
+    /// A careful owner by daylight: every character is there to be read.
+    pub fn good(seed: u64) -> Self {
+        Self::with(seed, |dice| Settings {
+            long_side: 2400,
+            fill: dice.between(0.82, 0.92),
+            tilt: [dice.between(-6.0, 6.0), dice.between(-6.0, 6.0)],
+            roll: dice.between(-3.0, 3.0),
+            blur: dice.between(0.4, 0.8),
+            motion: 0.0,
+            noise: dice.between(1.5, 3.0),
+            glare: dice.between(0.0, 0.12),
+            shadow: dice.between(0.0, 0.12),
+            exposure: dice.between(0.94, 1.02),
+            jpeg_quality: 90,
+            ..Settings::plain(dice, 0.02)
+        })
+    }
+
+    /// A hurried owner by lamplight: askew, noisy, a reflection and a shadow, yet a person can read it.
+    pub fn poor(seed: u64) -> Self {
+        Self::with(seed, |dice| Settings {
+            long_side: 1800,
+            fill: dice.between(0.7, 0.8),
+            tilt: [dice.between(8.0, 16.0) * dice.sign(), dice.between(8.0, 16.0) * dice.sign()],
+            roll: dice.between(4.0, 10.0) * dice.sign(),
+            blur: dice.between(0.7, 1.1),
+            motion: dice.between(0.5, 1.5),
+            noise: dice.between(5.0, 8.0),
+            glare: dice.between(0.2, 0.35),
+            shadow: dice.between(0.25, 0.4),
+            exposure: dice.between(0.75, 0.88),
+            jpeg_quality: 72,
+            ..Settings::plain(dice, 0.08)
+        })
+    }
+
+    /// A photo that has to be taken again: small, shaken, out of focus.
+    pub fn terrible(seed: u64) -> Self {
+        Self::with(seed, |dice| Settings {
+            long_side: 1100,
+            fill: dice.between(0.55, 0.62),
+            tilt: [dice.between(18.0, 28.0) * dice.sign(), dice.between(18.0, 28.0) * dice.sign()],
+            roll: dice.between(10.0, 18.0) * dice.sign(),
+            blur: dice.between(2.4, 3.2),
+            motion: dice.between(6.0, 10.0),
+            noise: dice.between(12.0, 18.0),
+            glare: dice.between(0.8, 1.0),
+            shadow: dice.between(0.4, 0.55),
+            exposure: dice.between(0.55, 0.7),
+            jpeg_quality: 30,
+            ..Settings::plain(dice, 0.15)
+        })
+    }
+
+    fn with(seed: u64, settings: impl FnOnce(&mut Dice) -> Settings) -> Self {
+        Self { seed, settings: settings(&mut Dice::new(seed, "settings")) }
+    }
+
+    /// # Errors
+    /// When the JPEG encoder refuses the photo.
+    pub fn photograph(&self, page: &Page) -> Result<Photo, ImageError> {
+        let settings = &self.settings;
+        let frame = (settings.long_side, settings.long_side * 3 / 4);
+        let projection = Projection::new(page.image.dimensions(), frame, settings);
+        let scene = self.expose(&page.image, &projection, frame);
+        let focused = if settings.blur > 0.0 { imageops::blur(&scene, settings.blur) } else { scene };
+        let mut photo = self.develop(motion(focused, settings.motion, settings.motion_angle));
+        let mut corners = projection.corners();
+        for _ in 0..settings.quarter_turns % 4 {
+            let height = photo.height() as f32;
+            photo = imageops::rotate90(&photo);
+            corners = corners.map(|[x, y]| [height - y, x]);
+        }
+
+        let (width, height) = photo.dimensions();
+        let mut jpeg = Vec::new();
+        let mut encoder = JpegEncoder::new_with_quality(&mut jpeg, settings.jpeg_quality);
+        encoder.encode(&photo, width, height, ExtendedColorType::Rgb8)?;
+        let taken = PhotoTruth { seed: self.seed, settings: settings.clone(), width, height, corners };
+        Ok(Photo { jpeg, truth: Truth { photo: Some(taken), ..page.truth.clone() } })
+    }
+
+    /// The table, the page on it, and the light on both.
+    fn expose(&self, page: &RgbImage, projection: &Projection, (width, height): (u32, u32)) -> RgbImage {
+        let settings = &self.settings;
+        let table = Table::new(&mut Dice::new(self.seed, "table"));
+        // Never sampled below its own resolution, so that small photos don't alias.
+        let shrink = projection.page_pixels_per_photo_pixel();
+        let shrunk = (shrink > 1.1).then(|| {
+            let side = |n: u32| ((n as f32 / shrink).round() as u32).max(1);
+            imageops::resize(page, side(page.width()), side(page.height()), imageops::FilterType::Triangle)
+        });
+        let source = shrunk.as_ref().unwrap_or(page);
+        let scale = source.width() as f32 / page.width() as f32;
+        let (pw, ph) = (page.width() as f32, page.height() as f32);
+        let round = crate::canvas::pixels(3.0) as f32;
+
+        let (sin, cos) = settings.shadow_angle.to_radians().sin_cos();
+        let reach = (width as f32).hypot(height as f32) / 2.0;
+        RgbImage::from_fn(width, height, |i, j| {
+            let (fx, fy) = (i as f32 + 0.5, j as f32 + 0.5);
+            let (u, v) = projection.to_page(fx, fy);
+            let outside = outside(u, v, pw, ph, round);
+            let cover = (0.5 - outside / shrink.max(1.0)).clamp(0.0, 1.0);
+            let mut colour = [0.0; 3];
+            if cover < 1.0 {
+                // The page lies on the table and darkens it around its edge.
+                let contact = 1.0 - 0.45 * (-(outside.max(0.0) / (pw * 0.012))).exp();
+                colour = table.colour(fx / width as f32, fy / width as f32).map(|c| c * contact);
+            }
+            if cover > 0.0 {
+                let paper = sample(source, u * scale, v * scale);
+                let (dx, dy) = (u / pw - settings.glare_at[0], (v - settings.glare_at[1] * ph) / pw);
+                let distance = (dx * dx + dy * dy) / (settings.glare_radius * settings.glare_radius);
+                let glare = 255.0 * settings.glare * (-distance * 1.4).exp();
+                colour = std::array::from_fn(|c| colour[c] * (1.0 - cover) + (paper[c] + glare) * cover);
+            }
+            let (x, y) = ((fx - width as f32 / 2.0) / reach, (fy - height as f32 / 2.0) / reach);
+            let side = x * cos + y * sin - settings.shadow_edge;
+            let dark = settings.shadow / (1.0 + (-side * 22.0).exp());
+            let vignette = 1.0 - 0.14 * (x * x + y * y);
+            let light = (1.0 - dark) * vignette * settings.exposure;
+            let balance = [settings.white_balance[0], 1.0, settings.white_balance[1]];
+            image::Rgb(std::array::from_fn(|c| (colour[c] * light * balance[c]).clamp(0.0, 255.0) as u8))
+        })
+    }
+
+    /// The sensor's noise, stronger where there is more light, partly the same for all colours.
+    fn develop(&self, mut photo: RgbImage) -> RgbImage {
+        if self.settings.noise > 0.0 {
+            let mut dice = Dice::new(self.seed, "noise");
+            for pixel in photo.pixels_mut() {
+                let common = dice.normal() * 0.8;
+                for c in &mut pixel.0 {
+                    let shot = 0.6 + 0.4 * f32::from(*c) / 255.0;
+                    let noise = (common + dice.normal() * 0.6) * self.settings.noise * shot;
+                    *c = (f32::from(*c) + noise + 0.5).clamp(0.0, 255.0) as u8;
+                }
+            }
+        }
+        photo
+    }
+}
+
+impl Settings {
+    /// From straight above, in focus, without noise, glare or shadow; JPEG at quality 95. The base of a sweep.
+    pub fn ideal() -> Self {
+        Self {
+            long_side: 2400,
+            fill: 0.9,
+            offset: [0.0; 2],
+            tilt: [0.0; 2],
+            roll: 0.0,
+            quarter_turns: 0,
+            blur: 0.0,
+            motion: 0.0,
+            motion_angle: 0.0,
+            noise: 0.0,
+            glare: 0.0,
+            glare_at: [0.5, 0.5],
+            glare_radius: 0.2,
+            shadow: 0.0,
+            shadow_angle: 0.0,
+            shadow_edge: 0.0,
+            exposure: 1.0,
+            white_balance: [1.0; 2],
+            jpeg_quality: 95,
+        }
+    }
+
+    /// What every hand does: where the page lies, and from where the light comes, with a tint of at most `tint`.
+    fn plain(dice: &mut Dice, tint: f32) -> Self {
+        Self {
+            offset: [dice.between(-0.8, 0.8), dice.between(-0.8, 0.8)],
+            motion_angle: dice.between(0.0, 180.0),
+            glare_at: [dice.between(0.25, 0.9), dice.between(0.2, 0.75)],
+            glare_radius: dice.between(0.08, 0.16),
+            shadow_angle: dice.between(0.0, 360.0),
+            shadow_edge: dice.between(-0.2, 0.4),
+            white_balance: [1.0 + dice.between(-tint, tint), 1.0 + dice.between(-tint, tint)],
+            ..Self::ideal()
+        }
+    }
+}
+
+/// Brown wood: long fibres along x, each plank with its own tone.
+struct Table {
+    tone: [f32; 3],
+    phases: [f32; 4],
+}
+
+impl Table {
+    fn new(dice: &mut Dice) -> Self {
+        let tones = [[128.0, 92.0, 62.0], [92.0, 66.0, 48.0], [112.0, 104.0, 96.0], [64.0, 72.0, 84.0]];
+        Self { tone: *dice.pick(&tones), phases: std::array::from_fn(|_| dice.between(0.0, TAU)) }
+    }
+
+    fn colour(&self, x: f32, y: f32) -> [f32; 3] {
+        let [a, b, c, d] = self.phases;
+        let bend = 0.02 * (x * 5.0 + a).sin() + 0.008 * (x * 17.0 + b).sin();
+        let fibre = ((y + bend) * 150.0 + c).sin() * 0.5 + ((y + bend * 1.7) * 391.0 + d).sin() * 0.3;
+        let plank = ((y * 4.0 + d).floor() * 2.4).sin();
+        let light = 1.0 + 0.09 * fibre + 0.08 * plank;
+        self.tone.map(|t| t * light)
+    }
+}
+
+/// How far a point is outside of the page with its rounded corners, in page pixels; negative inside.
+fn outside(u: f32, v: f32, width: f32, height: f32, round: f32) -> f32 {
+    let dx = (u - width / 2.0).abs() - (width / 2.0 - round);
+    let dy = (v - height / 2.0).abs() - (height / 2.0 - round);
+    dx.max(0.0).hypot(dy.max(0.0)) + dx.max(dy).min(0.0) - round
+}
+
+/// Bilinear, with pixel centres at halves; beyond the edge the edge repeats.
+fn sample(image: &RgbImage, x: f32, y: f32) -> [f32; 3] {
+    let (x, y) = (x - 0.5, y - 0.5);
+    let (left, top) = (x.floor(), y.floor());
+    let (fx, fy) = (x - left, y - top);
+    let at = |dx: f32, dy: f32| {
+        let px = (left + dx).clamp(0.0, image.width() as f32 - 1.0) as u32;
+        let py = (top + dy).clamp(0.0, image.height() as f32 - 1.0) as u32;
+        image.get_pixel(px, py).0.map(f32::from)
+    };
+    let [a, b, c, d] = [at(0.0, 0.0), at(1.0, 0.0), at(0.0, 1.0), at(1.0, 1.0)];
+    std::array::from_fn(|i| {
+        (a[i] * (1.0 - fx) + b[i] * fx) * (1.0 - fy) + (c[i] * (1.0 - fx) + d[i] * fx) * fy
+    })
+}
+
+/// The mean along a line of a length in pixels, one sample per pixel.
+fn motion(image: RgbImage, length: f32, angle: f32) -> RgbImage {
+    if length < 0.5 {
+        return image;
+    }
+    let (sin, cos) = angle.to_radians().sin_cos();
+    let steps = length.ceil() as u32 + 1;
+    RgbImage::from_fn(image.width(), image.height(), |i, j| {
+        let mut sum = [0.0; 3];
+        for step in 0..steps {
+            let t = (step as f32 / (steps - 1) as f32 - 0.5) * length;
+            let at = sample(&image, i as f32 + 0.5 + t * cos, j as f32 + 0.5 + t * sin);
+            sum = std::array::from_fn(|c| sum[c] + at[c]);
+        }
+        image::Rgb(sum.map(|c| (c / steps as f32 + 0.5) as u8))
+    })
+}

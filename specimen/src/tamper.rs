@@ -1,0 +1,131 @@
+//! Forgery, one change at a time, applied to what will be drawn so that the drawing and the truth can't differ.
+
+use crate::holder::{Holder, Issue};
+use crate::portrait::Portrait;
+use crate::truth::{Change, Field, Fields, Format};
+use crate::zone;
+
+/// One way to forge a document.
+#[derive(Clone)]
+pub enum Tamper {
+    /// One character of the field is another in the machine-readable zone; the visual zone stays.
+    /// Mended, the check digits agree again, so that only the comparison of the two zones shows it.
+    Mrz { field: Field, mended: bool },
+    /// One character of the field is another in the visual zone; the machine-readable zone stays.
+    Visual { field: Field },
+    /// Somebody else's portrait over the holder's.
+    Portrait(Portrait),
+    /// The machine-readable zone of another document, all digits right: nothing in it agrees with the visual zone.
+    Zone { holder: Holder, issue: Issue },
+}
+
+/// All that a document states, ready to be drawn.
+pub(crate) struct Contents {
+    pub format: Format,
+    pub genuine: Fields,
+    /// The visual zone's facts, and its two dates as they are printed.
+    pub visual: Fields,
+    pub birth_date: String,
+    pub expiry_date: String,
+    pub lines: Vec<String>,
+    pub portrait: Portrait,
+    /// A portrait that was glued over another one shows an edge.
+    pub pasted: bool,
+    pub changes: Vec<Change>,
+}
+
+impl Contents {
+    pub(crate) fn new(
+        format: Format,
+        holder: &Holder,
+        issue: &Issue,
+        portrait: &Portrait,
+        tampering: &[Tamper],
+    ) -> Self {
+        let genuine = Fields {
+            issuer: issue.issuer.clone(),
+            number: issue.number.to_uppercase(),
+            surname: holder.surname.to_uppercase(),
+            given_names: holder.given_names.to_uppercase(),
+            birth_date: holder.birth_date.to_string(),
+            expiry_date: issue.expires.to_string(),
+            nationality: holder.nationality.clone(),
+            sex: holder.sex.printed().into(),
+        };
+        let mut contents = Self {
+            format,
+            visual: genuine.clone(),
+            genuine,
+            birth_date: issue.date_style.print(holder.birth_date),
+            expiry_date: issue.date_style.print(issue.expires),
+            lines: zone::emit(format, holder, issue),
+            portrait: portrait.clone(),
+            pasted: false,
+            changes: Vec::new(),
+        };
+        for tamper in tampering {
+            contents.apply(tamper);
+        }
+        contents
+    }
+
+    fn apply(&mut self, tamper: &Tamper) {
+        let change = match tamper {
+            Tamper::Mrz { field, mended } => {
+                let zone::Alteration { line, column, from, to } =
+                    zone::alter(self.format, &mut self.lines, *field);
+                if *mended {
+                    zone::mend(self.format, &mut self.lines);
+                }
+                Change::Mrz { field: *field, line, column, from, to, mended: *mended }
+            }
+            Tamper::Visual { field } => self.alter_visual(*field),
+            Tamper::Portrait(other) => {
+                self.portrait = other.clone();
+                self.pasted = true;
+                Change::Portrait
+            }
+            Tamper::Zone { holder, issue } => {
+                let foreign = zone::emit(self.format, holder, issue);
+                Change::Zone { genuine: std::mem::replace(&mut self.lines, foreign) }
+            }
+        };
+        self.changes.push(change);
+    }
+
+    fn alter_visual(&mut self, field: Field) -> Change {
+        let (value, printed) = match field {
+            Field::Surname => (&mut self.visual.surname, None),
+            Field::GivenNames => (&mut self.visual.given_names, None),
+            Field::Number => (&mut self.visual.number, None),
+            Field::BirthDate => (&mut self.visual.birth_date, Some(&mut self.birth_date)),
+            Field::ExpiryDate => (&mut self.visual.expiry_date, Some(&mut self.expiry_date)),
+        };
+        let from = value.clone();
+        match printed {
+            Some(printed) => {
+                *value = with_neighbour(value, year_end(value));
+                *printed = with_neighbour(printed, year_end(printed));
+            }
+            None if field == Field::Number => {
+                let last = value.rfind(|c: char| c.is_ascii_digit()).unwrap_or(0);
+                *value = with_neighbour(value, last);
+            }
+            None => {
+                let first = value.find(|c: char| c.is_ascii_uppercase()).unwrap_or(0);
+                *value = with_neighbour(value, first);
+            }
+        }
+        Change::Visual { field, from, to: value.clone() }
+    }
+}
+
+/// The byte of the last digit of a four-digit year.
+fn year_end(date: &str) -> usize {
+    let digits = |at: usize| date.as_bytes()[at..at + 4].iter().all(u8::is_ascii_digit);
+    (0..date.len().saturating_sub(3)).find(|&at| digits(at)).map_or(0, |at| at + 3)
+}
+
+fn with_neighbour(text: &str, at: usize) -> String {
+    text.char_indices().map(|(i, c)| if i == at { zone::neighbour(c) } else { c }).collect()
+}
