@@ -1,0 +1,122 @@
+//! The log's port. Two adapters stand behind it, the [`embedded`] one and Kafka's (a later one), and both pass the same
+//! contract suite; [`memory`] is the double that tests use.
+//!
+//! What a reader may rely on:
+//! - A partition is a sequence of records, ordered by offset. What was read once is read again, at the same position with the
+//!   same bytes, for ever. Only durable records are read.
+//! - All entries of an account are in one partition, in the order in which they came.
+//! - Void entries are records like any other. Whether an entry counts is for [`rule`](reinstate_domain::entry::rule) to say,
+//!   and every reader asks it.
+//!
+//! What a writer may rely on is said at [`Log::append`].
+
+use std::{error::Error as StdError, path::PathBuf, sync::Arc};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use reinstate_domain::{
+    entry::{Envelope, Head, Position},
+    ids::AccountId,
+};
+
+pub mod embedded;
+pub mod memory;
+
+/// The longest value, in bytes. Below the 1,000,000 that Kafka's clients and brokers take by default, with room for headers.
+pub const MAX_VALUE: usize = 960 * 1024;
+
+/// A reply to `read` holds no more than this many bytes of values, unless its first record alone does.
+pub const MAX_READ: usize = 8 * 1024 * 1024;
+
+/// One record, as stored. That it has a place says nothing about whether it is effective.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    pub position: Position,
+    /// The record's key. Known even when the value can't be understood, so that only this account halts.
+    pub account: AccountId,
+    /// Exactly the bytes that were appended.
+    pub value: Bytes,
+}
+
+/// What became of an append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appended {
+    /// The entry is durable and effective; `head` is the account's new head.
+    Committed { position: Position, head: Head },
+    /// The entry is void: it did not follow the account's head. A reader that has passed `position` knows the head that won.
+    Conflict { position: Position },
+    /// No answer came in time: the entry may be in the log, may still come, or may not. The same bytes may be appended again;
+    /// however often they are, at most one of the copies is ever effective.
+    Indeterminate,
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    #[error("the log does not answer")]
+    Unavailable(#[source] Cause),
+    #[error("the disk under the log is full")]
+    Full,
+    /// The record there, or the first after it, can't be read back.
+    #[error("the log is damaged at or after {position}")]
+    Corrupt {
+        position: Position,
+        #[source]
+        source: Cause,
+    },
+    #[error("{} is no log of Reinstate", path.display())]
+    NotALog { path: PathBuf },
+    #[error("there is no log in {}", path.display())]
+    NotFound { path: PathBuf },
+    #[error("{} was written by a newer version: its format is {found}, this program knows up to {known}", path.display())]
+    NewerVersion { path: PathBuf, found: i64, known: i64 },
+    #[error("an entry of {size} bytes is longer than {MAX_VALUE}")]
+    TooLarge { size: usize },
+    #[error("the value is not an entry")]
+    NotAnEntry(#[source] Cause),
+    #[error("the log has no partition {0}")]
+    NoSuchPartition(u32),
+}
+
+/// The error of a library underneath. Shared, because one failed sync answers many callers.
+pub type Cause = Arc<dyn StdError + Send + Sync>;
+
+/// What someone needs who only reads: the projector, the audit.
+#[async_trait]
+pub trait LogReader: Send + Sync {
+    /// How many partitions there are, numbered from 0. Fixed for ever.
+    fn partitions(&self) -> u32;
+
+    /// The partition of an account's entries. Fixed for ever.
+    fn partition_of(&self, account: &AccountId) -> u32;
+
+    /// The records from offset `from` on, in order, at most `max` of them and [`MAX_READ`] bytes. Empty only when there is none
+    /// at or after `from`. The next call goes on at the last record's offset + 1.
+    async fn read(&self, partition: u32, from: u64, max: usize) -> Result<Vec<Record>, Error>;
+
+    /// The offset after the last durable record: 0 for an empty partition.
+    async fn end(&self, partition: u32) -> Result<u64, Error>;
+
+    /// Returns as soon as there is a record at or after `offset`. May be dropped at any time.
+    async fn wait(&self, partition: u32, offset: u64) -> Result<(), Error>;
+}
+
+/// What the journal needs, and nobody else: services write through the journal.
+#[async_trait]
+pub trait Log: LogReader {
+    /// Appends one entry, JSON bytes of at most [`MAX_VALUE`] that begin with an [`Envelope`], and says what the rule made of it.
+    ///
+    /// - [`Appended`] is only answered for an entry that will outlive this process and the machine's power
+    ///   ([`Appended::Indeterminate`] excepted), and `read` has it from then on.
+    /// - An error means that nothing was written and nothing will be.
+    /// - A caller that drops the future does not know what became of the entry, as after [`Appended::Indeterminate`].
+    /// - Appends by any number of callers, to any accounts, may run at the same time; they share syncs.
+    async fn append(&self, value: Bytes) -> Result<Appended, Error>;
+}
+
+/// What an adapter checks and learns about a value before it stores it.
+fn envelope(value: &[u8]) -> Result<Envelope, Error> {
+    if value.len() > MAX_VALUE {
+        return Err(Error::TooLarge { size: value.len() });
+    }
+    serde_json::from_slice(value).map_err(|e| Error::NotAnEntry(Arc::new(e)))
+}
