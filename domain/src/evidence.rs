@@ -66,3 +66,12 @@ pub struct Finding {
     /// The portrait that was cut out of a document, a sealed PNG.
     pub portrait: Option<BlobId>,
 }
+
+/// The most bytes that an image file may have (api.md §1).
+pub const MAX_IMAGE_BYTES: usize = 10 * 1024 * 1024;
+
+/// The most pixels that an image may have (api.md §1).
+pub const MAX_IMAGE_PIXELS: u64 = 50_000_000;
+
+/// The shortest side, in pixels, of an image that is worth looking at. Smaller faces and texts can't be recognised.
+pub const MIN_IMAGE_SIDE: u32 = 64;

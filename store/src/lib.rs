@@ -5,7 +5,9 @@
 
 pub mod blobs;
 pub mod data_dir;
+pub mod journal;
 pub mod keys;
 pub mod log;
 pub mod master;
+pub mod read_models;
 pub mod seal;

@@ -93,6 +93,12 @@ pub trait LogReader: Send + Sync {
     /// at or after `from`. The next call goes on at the last record's offset + 1.
     async fn read(&self, partition: u32, from: u64, max: usize) -> Result<Vec<Record>, Error>;
 
+    /// The record at this position, if there is one.
+    async fn at(&self, position: Position) -> Result<Option<Record>, Error> {
+        let records = self.read(position.partition, position.offset, 1).await?;
+        Ok(records.into_iter().find(|record| record.position == position))
+    }
+
     /// The offset after the last durable record: 0 for an empty partition.
     async fn end(&self, partition: u32) -> Result<u64, Error>;
 

@@ -11,19 +11,22 @@ use serde_json::json;
 use uuid::Uuid;
 
 pub mod log_contract;
+pub mod read_models_contract;
+pub mod world;
 
 pub fn account(name: &str) -> AccountId {
     AccountId::parse(name).unwrap()
 }
 
-/// An entry that follows `head`, with a filler of `size` bytes.
+/// An entry that follows `head`, with a filler of `size` bytes in an event that this program does not know.
 pub fn entry_of(size: usize, account: &AccountId, head: Head) -> Bytes {
     let value = json!({
         "id": Uuid::now_v7(),
         "account": account,
         "version": head.version + 1,
         "prev": head.hash,
-        "time": "2026-01-02T03:04:05Z",
+        "time": "2026-11-23T12:00:00Z",
+        "actor": {"role": "test"},
         "events": [{"type": "Filler", "v": 1, "data": "x".repeat(size)}],
     });
     serde_json::to_vec(&value).unwrap().into()

@@ -1,0 +1,85 @@
+//! Steps of a case that need no proof: the reminder, handing it in, giving it up.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use reinstate_domain::account::Command;
+use reinstate_domain::ids::CaseId;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{answer_case, render_case, respond};
+use crate::auth::{Allowed, Prove};
+use crate::error::Problem;
+use crate::resource::Reactivation;
+use crate::service::{Request, Service};
+
+/// A reactivation that was handed in, with what its owner reads while waiting.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Submitted {
+    #[serde(flatten)]
+    reactivation: Reactivation,
+    notice: &'static str,
+}
+
+const NOTICE: &str = "We are checking what you gave us. This takes a moment; when a person has to look, it takes longer. \
+                      Your account stays locked until then. We never ask for your password.";
+
+/// The owner has read the reminder and confirms it.
+#[utoipa::path(post, path = "/v1/reactivations/{id}/reminder", tag = "reactivations",
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 200, body = Reactivation), (status = 409, body = Problem)), security(("key" = [])))]
+pub(crate) async fn reminder(
+    allowed: Allowed<Prove>,
+    service: web::Data<Service>,
+    request: HttpRequest,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    simple(&allowed, &service, &request, &path, |case| Command::AcknowledgeReminder { case }).await
+}
+
+/// Gives the reactivation up.
+#[utoipa::path(post, path = "/v1/reactivations/{id}/cancel", tag = "reactivations",
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 200, body = Reactivation), (status = 409, body = Problem)), security(("key" = [])))]
+pub(crate) async fn cancel(
+    allowed: Allowed<Prove>,
+    service: web::Data<Service>,
+    request: HttpRequest,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    simple(&allowed, &service, &request, &path, |case| Command::Cancel { case }).await
+}
+
+async fn simple(
+    allowed: &Allowed<Prove>,
+    service: &Service,
+    request: &HttpRequest,
+    id: &str,
+    command: impl Fn(CaseId) -> Command,
+) -> Result<HttpResponse, Problem> {
+    let row = service.find(&allowed.caller, id).await?;
+    let fingerprint = service.fingerprints().of_request(request, &allowed.caller, b"")?;
+    let wanted = Request { account: &row.account, caller: &allowed.caller, fingerprint };
+    let done = service.execute(&wanted, &command(row.case.id)).await?;
+    answer_case(service, &allowed.caller, &row, &done, StatusCode::OK).await
+}
+
+/// Hands the reactivation in. The decision follows once every finding is in.
+#[utoipa::path(post, path = "/v1/reactivations/{id}/submit", tag = "reactivations",
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 200, body = Submitted), (status = 409, body = Problem)), security(("key" = [])))]
+pub(crate) async fn submit(
+    allowed: Allowed<Prove>,
+    service: web::Data<Service>,
+    request: HttpRequest,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let row = service.find(&allowed.caller, &path).await?;
+    let fingerprint = service.fingerprints().of_request(&request, &allowed.caller, b"")?;
+    let wanted = Request { account: &row.account, caller: &allowed.caller, fingerprint };
+    let done = service.execute(&wanted, &Command::Submit { case: row.case.id }).await?;
+    let reactivation = render_case(&service, &allowed.caller, &row.account, &done, row.case.id).await?;
+    let (version, position) = (reactivation.version, reactivation.position);
+    let body = Submitted { reactivation, notice: NOTICE };
+    Ok(respond(StatusCode::OK, &body, version, position, done.replayed))
+}

@@ -1,0 +1,31 @@
+//! Erasure: the key goes, the history stays.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use reinstate_domain::account::Command;
+
+use super::{account_id, respond};
+use crate::auth::{Allowed, Manage};
+use crate::error::Problem;
+use crate::resource::{self, AccountResource};
+use crate::service::{Request, Service, key_failed};
+
+/// Erases the person behind an account.
+#[utoipa::path(delete, path = "/v1/accounts/{account}/personal-data", tag = "accounts",
+    params(("account" = String, Path)),
+    responses((status = 200, body = AccountResource), (status = 404, body = Problem)), security(("key" = [])))]
+pub(crate) async fn erase(
+    allowed: Allowed<Manage>,
+    service: web::Data<Service>,
+    request: HttpRequest,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let id = account_id(&path)?;
+    let fingerprint = service.fingerprints().of_request(&request, &allowed.caller, b"")?;
+    let wanted = Request { account: &id, caller: &allowed.caller, fingerprint };
+    // The fact first: when the process dies in between, whoever follows the log finishes the work.
+    let done = service.execute(&wanted, &Command::Erase).await?;
+    service.data_keys.erase(&id).await.map_err(|error| key_failed(&error))?;
+    let body = resource::account(&id, &done.account, &service.policy);
+    Ok(respond(StatusCode::OK, &body, body.version, body.position, done.replayed))
+}

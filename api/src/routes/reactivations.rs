@@ -1,0 +1,149 @@
+//! Reactivations: starting, following, listing.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use reinstate_domain::account::{Answer, Command};
+use reinstate_domain::ids::CaseId;
+use reinstate_store::read_models::ReactivationStatus;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::{List, Page, account_id, await_after, render_case, render_row, respond};
+use crate::auth::{Allowed, Follow, Inspect, Manage};
+use crate::error::Problem;
+use crate::resource::Reactivation;
+use crate::service::{Request, Service, read_failed};
+
+/// The longest `?wait=`, in seconds.
+const MAX_WAIT: u64 = 60;
+
+/// A reactivation that was just opened, with the token for its owner.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Opened {
+    #[serde(flatten)]
+    reactivation: Reactivation,
+    /// Hand it to the owner's app or browser: it opens this reactivation and nothing else.
+    owner_token: String,
+}
+
+/// Starts a reactivation.
+#[utoipa::path(post, path = "/v1/accounts/{account}/reactivations", tag = "reactivations",
+    params(("account" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 201, body = Opened), (status = 404, body = Problem),
+        (status = 409, body = Problem, description = "cooling_off with opens_at, not_locked, already_open, retry_later, retry_never")),
+    security(("key" = [])))]
+pub(crate) async fn start(
+    allowed: Allowed<Manage>,
+    service: web::Data<Service>,
+    request: HttpRequest,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let id = account_id(&path)?;
+    let fingerprint = service.fingerprints().of_request(&request, &allowed.caller, b"")?;
+    let wanted = Request { account: &id, caller: &allowed.caller, fingerprint };
+    let command = Command::Request { case: CaseId::from_uuid(Uuid::now_v7()) };
+    let done = service.execute(&wanted, &command).await?;
+    let Answer::Opened { case } = done.answer else { return Err(Problem::internal()) };
+    // Its owner calls next, by the reactivation's own id, which the read model must know by then.
+    if let Some(position) = done.account.position
+        && service.await_position(position).await.is_err()
+    {
+        tracing::warn!("the read model is behind a reactivation that was just opened");
+    }
+    let reactivation = render_case(&service, &allowed.caller, &id, &done, case).await?;
+    let (version, position) = (reactivation.version, reactivation.position);
+    let body = Opened { reactivation, owner_token: service.owner_tokens().token(case) };
+    Ok(respond(StatusCode::CREATED, &body, version, position, done.replayed))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Wait {
+    /// Hold the answer for so many seconds, at most 60, until the status or a requirement changes.
+    wait: Option<u64>,
+}
+
+/// Reads a reactivation.
+#[utoipa::path(get, path = "/v1/reactivations/{id}", tag = "reactivations",
+    params(("id" = String, Path), Wait, ("Reinstate-After" = Option<String>, Header)),
+    responses((status = 200, body = Reactivation), (status = 404, body = Problem)), security(("key" = [])))]
+pub(crate) async fn read(
+    allowed: Allowed<Follow>,
+    service: web::Data<Service>,
+    request: HttpRequest,
+    path: web::Path<String>,
+    query: web::Query<Wait>,
+) -> Result<HttpResponse, Problem> {
+    await_after(&service, &request).await?;
+    let row = service.find(&allowed.caller, &path).await?;
+    let mut body = render_row(&service, &allowed.caller, &row).await?;
+    if let Some(seconds) = query.wait {
+        if seconds > MAX_WAIT {
+            return Err(Problem::field("wait", "must be at most 60"));
+        }
+        body = hold(&service, &allowed, &path, body, Duration::from_secs(seconds)).await?;
+    }
+    Ok(respond(StatusCode::OK, &body, body.version, body.position, false))
+}
+
+/// Waits until the reactivation shows something new, or the time is over.
+async fn hold(
+    service: &Service,
+    allowed: &Allowed<Follow>,
+    id: &str,
+    first: Reactivation,
+    longest: Duration,
+) -> Result<Reactivation, Problem> {
+    let until = Instant::now() + longest;
+    let mut newest = first.clone();
+    let mut changes = service.read_models.changes();
+    loop {
+        changes.mark_unchanged();
+        let row = service.find(&allowed.caller, id).await?;
+        newest = render_row(service, &allowed.caller, &row).await?;
+        if newest.differs(&first) {
+            return Ok(newest);
+        }
+        if tokio::time::timeout_at(until, changes.changed()).await.is_err() {
+            return Ok(newest);
+        }
+    }
+}
+
+/// Lists reactivations, the newest last.
+#[utoipa::path(get, path = "/v1/reactivations", tag = "reactivations", params(Page),
+    responses((status = 200, body = List<Reactivation>)), security(("key" = [])))]
+pub(crate) async fn list(
+    allowed: Allowed<Inspect>,
+    service: web::Data<Service>,
+    request: HttpRequest,
+    page: web::Query<Page>,
+) -> Result<HttpResponse, Problem> {
+    await_after(&service, &request).await?;
+    let status = match page.status.as_deref() {
+        None => None,
+        Some("open") => Some(ReactivationStatus::Open),
+        Some("processing") => Some(ReactivationStatus::Processing),
+        Some("in_review") => Some(ReactivationStatus::InReview),
+        Some("reactivated") => Some(ReactivationStatus::Reactivated),
+        Some("denied") => Some(ReactivationStatus::Denied),
+        Some("expired") => Some(ReactivationStatus::Expired),
+        Some("cancelled") => Some(ReactivationStatus::Cancelled),
+        Some(_) => return Err(Problem::field("status", "is not a status of a reactivation")),
+    };
+    let after = page.after.as_deref().map(CaseId::parse).transpose();
+    let after = after.map_err(|_| Problem::field("after", "must be the next of the page before"))?;
+    let limit = page.limit()?;
+    let rows = service.read_models.reactivations(status, after, limit).await.map_err(|e| read_failed(&e))?;
+    let next = (rows.len() == limit).then(|| rows.last().map(|row| row.case.id.to_string())).flatten();
+    let mut data = Vec::with_capacity(rows.len());
+    for row in &rows {
+        data.push(render_row(&service, &allowed.caller, row).await?);
+    }
+    Ok(HttpResponse::Ok().json(List { data, next }))
+}

@@ -1,0 +1,285 @@
+//! What every handler needs, and the one way in which a handler changes anything.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use jiff::Timestamp;
+use reinstate_domain::account::{Account, Answer, Command, Context, Recall, Refusal, decide, open};
+use reinstate_domain::codes::CodeKey;
+use reinstate_domain::entry::Position;
+use reinstate_domain::identity::Person;
+use reinstate_domain::ids::{AccountId, CaseId};
+use reinstate_domain::policy::{Kind, Policy};
+use reinstate_domain::sealed::{BlobId, purpose};
+use reinstate_domain::wire::Fingerprint;
+use reinstate_store::blobs::Blobs;
+use reinstate_store::journal::{self, Executed, Journal};
+use reinstate_store::log::LogReader;
+use reinstate_store::keys::{self, DataKey, Keys as DataKeys};
+use reinstate_store::master::Master;
+use reinstate_store::read_models::{ReactivationRow, ReadModels};
+use reinstate_store::seal;
+
+use crate::auth::{Caller, Keys, OwnerTokens};
+use crate::error::Problem;
+use crate::idempotency::Fingerprints;
+
+/// How long a read waits for the read model to reach a position (api.md §1).
+pub(crate) const READ_YOUR_WRITES: Duration = Duration::from_secs(2);
+
+/// Tells the time. A test may hold it.
+pub trait Clock: Send + Sync {
+    fn now(&self) -> Timestamp;
+}
+
+/// The system's clock.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// Parts of the process that can be unready, each with a sentence about why. Empty when all is well.
+pub trait Readiness: Send + Sync {
+    fn unready(&self) -> Vec<(&'static str, String)>;
+}
+
+/// Everything behind the interface.
+pub struct Service {
+    pub journal: Arc<Journal>,
+    /// Where a timeline's entries are read.
+    pub log: Arc<dyn LogReader>,
+    pub read_models: Arc<dyn ReadModels>,
+    pub data_keys: Arc<dyn DataKeys>,
+    pub blobs: Arc<Blobs>,
+    pub policy: Arc<Policy>,
+    pub code_key: CodeKey,
+    pub clock: Arc<dyn Clock>,
+    pub readiness: Arc<dyn Readiness>,
+    keys: Keys,
+    owner_tokens: OwnerTokens,
+    fingerprints: Fingerprints,
+}
+
+/// The ports that a service stands on.
+pub struct Ports {
+    pub journal: Arc<Journal>,
+    /// Where a timeline's entries are read.
+    pub log: Arc<dyn LogReader>,
+    pub read_models: Arc<dyn ReadModels>,
+    pub data_keys: Arc<dyn DataKeys>,
+    pub blobs: Arc<Blobs>,
+    pub policy: Arc<Policy>,
+    pub code_key: CodeKey,
+    pub clock: Arc<dyn Clock>,
+    pub readiness: Arc<dyn Readiness>,
+}
+
+/// A command that was carried out, now or earlier under the same idempotency key.
+pub(crate) struct Done {
+    pub(crate) account: Arc<Account>,
+    pub(crate) answer: Answer,
+    pub(crate) replayed: bool,
+}
+
+/// Who wants it, and whether it may be a repeat.
+pub(crate) struct Request<'a> {
+    pub(crate) account: &'a AccountId,
+    pub(crate) caller: &'a Caller,
+    pub(crate) fingerprint: Option<Fingerprint>,
+}
+
+impl Service {
+    #[must_use]
+    pub fn new(ports: Ports, keys: Keys, master: &Master) -> Self {
+        Self {
+            journal: ports.journal,
+            log: ports.log,
+            read_models: ports.read_models,
+            data_keys: ports.data_keys,
+            blobs: ports.blobs,
+            policy: ports.policy,
+            code_key: ports.code_key,
+            clock: ports.clock,
+            readiness: ports.readiness,
+            keys,
+            owner_tokens: OwnerTokens::new(*master.token_key().expose()),
+            fingerprints: Fingerprints::new(*master.fingerprint_key().expose()),
+        }
+    }
+
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    pub(crate) fn owner_tokens(&self) -> &OwnerTokens {
+        &self.owner_tokens
+    }
+
+    pub(crate) fn fingerprints(&self) -> &Fingerprints {
+        &self.fingerprints
+    }
+
+    /// Carries out a command.
+    pub(crate) async fn execute(&self, request: &Request<'_>, command: &Command) -> Result<Done, Problem> {
+        self.execute_with(request, async |_| Ok(command.clone())).await
+    }
+
+    /// As [`Self::execute`], for a command that depends on the state or keeps something first. It is not made for a repeat.
+    pub(crate) async fn execute_with(
+        &self,
+        request: &Request<'_>,
+        command: impl AsyncFnOnce(&Account) -> Result<Command, Problem>,
+    ) -> Result<Done, Problem> {
+        let now = self.clock.now();
+        let account = self.load(request.account).await?;
+        if let Some(fingerprint) = &request.fingerprint {
+            match account.recall(fingerprint, now) {
+                Recall::New => {}
+                Recall::Replay(answer) => return replay(account, answer),
+                Recall::Reused => return Err(reused()),
+            }
+        }
+        let command = command(&account).await?;
+        let wanted = journal::Request {
+            account: request.account.clone(),
+            actor: request.caller.actor(),
+            command: request.fingerprint.clone(),
+            now,
+        };
+        let context = Context { now, policy: &self.policy, code_key: &self.code_key };
+        let executed = self.journal.execute(&wanted, |account| decide(account, &command, context)).await;
+        match executed.map_err(|error| write_failed(&error))? {
+            Executed::Decided { account, answer: Ok(answer), .. } => {
+                Ok(Done { account, answer, replayed: false })
+            }
+            Executed::Decided { answer: Err(refusal), .. } => {
+                if let Refusal::Policy(detail) = &refusal {
+                    tracing::error!(detail, "the policy could not be applied");
+                }
+                Err(Problem::refused(&refusal, now))
+            }
+            Executed::Replayed { account, answer } => replay(account, answer),
+            Executed::KeyReused => Err(reused()),
+        }
+    }
+
+    /// An account with everything that was committed before.
+    pub(crate) async fn load(&self, id: &AccountId) -> Result<Arc<Account>, Problem> {
+        self.journal.load(id).await.map_err(|error| write_failed(&error))
+    }
+
+    /// The reactivation that a path names, if this caller may know of it. Unknown and foreign are alike.
+    pub(crate) async fn find(&self, caller: &Caller, id: &str) -> Result<ReactivationRow, Problem> {
+        let case = CaseId::parse(id).map_err(|_| Problem::not_found())?;
+        let row = self.read_models.reactivation(case).await.map_err(|e| read_failed(&e))?;
+        let foreign = caller.case.is_some_and(|own| own != case);
+        row.filter(|_| !foreign).ok_or_else(Problem::not_found)
+    }
+
+    /// An account as the read model has it.
+    pub(crate) async fn account(&self, id: &AccountId) -> Result<Account, Problem> {
+        let row = self.read_models.account(id).await.map_err(|e| read_failed(&e))?;
+        row.map(|row| row.state).ok_or_else(Problem::not_found)
+    }
+
+    /// Refuses an account that nobody enrolled, before anything is kept for it.
+    pub(crate) async fn known(&self, id: &AccountId) -> Result<(), Problem> {
+        let account = self.load(id).await?;
+        if account.exists() { Ok(()) } else { Err(Problem::not_found()) }
+    }
+
+    /// Refuses evidence for a step that is not open, before anything is kept for it.
+    pub(crate) fn must_be_open(&self, account: &Account, case: CaseId, kind: Kind) -> Result<(), Problem> {
+        let now = self.clock.now();
+        open(account, case, kind, now).map(|_| ()).map_err(|refusal| Problem::refused(&refusal, now))
+    }
+
+    /// Waits until a read sees what was written.
+    pub(crate) async fn await_position(&self, position: Position) -> Result<(), Problem> {
+        let waiting = self.read_models.wait(position);
+        match actix_web::rt::time::timeout(READ_YOUR_WRITES, waiting).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(read_failed(&error)),
+            Err(_) => Err(Problem::read_model_behind()),
+        }
+    }
+
+    /// The account's key, made if it has none.
+    pub(crate) async fn key(&self, account: &AccountId) -> Result<DataKey, Problem> {
+        self.data_keys.create_or_get(account).await.map_err(|error| match error {
+            keys::Error::Erased => Problem::refused(&Refusal::Erased, self.clock.now()),
+            error => key_failed(&error),
+        })
+    }
+
+    /// Everything personal that was enrolled; `None` when nothing was, or when it was erased.
+    pub(crate) async fn person(&self, id: &AccountId, account: &Account) -> Result<Option<Person>, Problem> {
+        let Some(profile) = &account.profile else { return Ok(None) };
+        let Some(key) = self.data_keys.get(id).await.map_err(|e| key_failed(&e))? else { return Ok(None) };
+        let opened = seal::open(&key, id, purpose::PROFILE, &profile.sealed).map_err(|error| {
+            tracing::error!(%error, "a profile can't be opened");
+            Problem::internal()
+        })?;
+        serde_json::from_slice(&opened).map(Some).map_err(|_| {
+            tracing::error!("a profile is not of the known shape");
+            Problem::internal()
+        })
+    }
+
+    /// Keeps an image, sealed and synced.
+    pub(crate) async fn keep(&self, account: &AccountId, bytes: &[u8]) -> Result<BlobId, Problem> {
+        let key = self.key(account).await?;
+        self.blobs.put(&key, account, bytes).await.map_err(|error| {
+            tracing::error!(%error, "an image can't be kept");
+            let detail = "The image could not be kept. Nothing was written; try again.";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "blobs_unavailable", detail)
+        })
+    }
+}
+
+
+fn reused() -> Problem {
+    let detail = "This Idempotency-Key was used for another request.";
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail)
+}
+
+fn replay(account: Arc<Account>, answer: Answer) -> Result<Done, Problem> {
+    match answer {
+        Answer::NotOpened { reason, until } => Err(Problem::not_yet(reason, until).replayed()),
+        answer => Ok(Done { account, answer, replayed: true }),
+    }
+}
+
+fn write_failed(error: &journal::Error) -> Problem {
+    tracing::error!(error = &error as &dyn std::error::Error, "a write failed");
+    match error {
+        journal::Error::Indeterminate => Problem::outcome_unknown(),
+        journal::Error::Quarantined { .. } => {
+            let detail = "This account halts: its history has an entry that this version does not understand.";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "account_quarantined", detail)
+        }
+        journal::Error::Contended => {
+            let detail = "Too many writers at the same account. Nothing was written; try again.";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "contended", detail)
+        }
+        journal::Error::Load(_) | journal::Error::Behind => Problem::read_model_behind(),
+        journal::Error::Log(_) => Problem::log_unavailable(),
+        journal::Error::Unreadable(_) | journal::Error::Unwritable(_) => Problem::internal(),
+    }
+}
+
+pub(crate) fn key_failed(error: &keys::Error) -> Problem {
+    tracing::error!(%error, "the store of keys does not answer");
+    let detail = "The store of keys does not answer. Nothing was written; try again.";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "keys_unavailable", detail)
+}
+
+pub(crate) fn read_failed(error: &reinstate_store::read_models::Error) -> Problem {
+    tracing::error!(%error, "the read model does not answer");
+    Problem::read_model_behind()
+}

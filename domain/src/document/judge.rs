@@ -1,0 +1,252 @@
+//! The judgement of a document. Four questions in this order: was there a picture to look at, was the machine-readable
+//! zone read, is the document genuine in itself and of the kind that was claimed, and is it the owner's.
+//!
+//! A bad picture gives the reasons of a retake (blurred, glare, cropped, unreadable); a document that was read and does
+//! not hold gives the reasons of a mismatch. The two are never mixed: what was not read is accused of nothing.
+
+use jiff::civil::Date;
+
+use super::name::{NameMatch, match_given_names, match_surname};
+use super::{
+    Claim, DocumentObservation, DocumentThresholds, DocumentType, MrzFields, MrzFormat, MrzReading,
+    VisualFields,
+};
+use crate::evidence::{Decision, Verdict};
+use crate::identity::Identity;
+use crate::reason::ReasonCode;
+
+/// Judges a document. `identity` is what the exchange has on file, if anything; `today` is the day of the check.
+#[must_use]
+pub fn judge(
+    observation: &DocumentObservation,
+    thresholds: &DocumentThresholds,
+    claim: &Claim,
+    identity: Option<&Identity>,
+    today: Date,
+) -> Verdict {
+    if let Some(fault) = observation.fault {
+        return fail([fault]);
+    }
+    let picture = faults_of_the_picture(observation, thresholds);
+    match (&observation.mrz, &observation.fields) {
+        (Some(mrz), Some(fields)) if mrz.valid => {
+            let wrong = contradictions(observation, mrz, fields, claim, identity, today);
+            if !wrong.is_empty() {
+                return fail(wrong);
+            }
+            let open = open_questions(observation, thresholds, mrz, fields, identity);
+            match (open.is_empty(), picture.is_empty()) {
+                (true, _) => Verdict { decision: Decision::Pass, reasons: Vec::new() },
+                // A better picture may answer them without a person.
+                (false, false) => fail(picture),
+                (false, true) => Verdict { decision: Decision::Review, reasons: open },
+            }
+        }
+        (Some(mrz), _) if failed_as_printed(mrz, thresholds) => fail([ReasonCode::DocumentCheckDigitFailed]),
+        (Some(_), _) => fail(or_unreadable(picture)),
+        (None, _) => without_mrz(observation, thresholds, picture, claim, identity, today),
+    }
+}
+
+fn fail(reasons: impl Into<Vec<ReasonCode>>) -> Verdict {
+    Verdict { decision: Decision::Fail, reasons: reasons.into() }
+}
+
+fn or_unreadable(picture: Vec<ReasonCode>) -> Vec<ReasonCode> {
+    if picture.is_empty() { vec![ReasonCode::DocumentUnreadable] } else { picture }
+}
+
+/// What a person could do better when taking the picture again, most helpful first.
+fn faults_of_the_picture(
+    observation: &DocumentObservation,
+    thresholds: &DocumentThresholds,
+) -> Vec<ReasonCode> {
+    let quality = &observation.quality;
+    if quality.text_lines < thresholds.min_text_lines && observation.mrz.is_none() {
+        return vec![ReasonCode::DocumentNotFound];
+    }
+    [
+        (quality.sharpness < thresholds.min_sharpness, ReasonCode::DocumentBlurred),
+        (quality.glare > thresholds.max_glare, ReasonCode::DocumentGlare),
+        (quality.cut_lines > thresholds.max_cut_lines, ReasonCode::DocumentCropped),
+        (quality.text_height < thresholds.min_text_height, ReasonCode::ImageTooSmall),
+    ]
+    .into_iter()
+    .filter_map(|(bad, reason)| bad.then_some(reason))
+    .collect()
+}
+
+/// Read with certainty, and the digits disagree nevertheless: that is how it was printed, or altered.
+fn failed_as_printed(mrz: &MrzReading, thresholds: &DocumentThresholds) -> bool {
+    !mrz.valid
+        && mrz.checks.iter().any(|check| !check.passed)
+        && mrz.certainty >= thresholds.min_failed_digit_certainty
+}
+
+/// What speaks against a document whose machine-readable zone is valid.
+fn contradictions(
+    observation: &DocumentObservation,
+    mrz: &MrzReading,
+    fields: &MrzFields,
+    claim: &Claim,
+    identity: Option<&Identity>,
+    today: Date,
+) -> Vec<ReasonCode> {
+    let mut reasons = Vec::new();
+    if !is_of_the_type(mrz.format, &fields.code, claim.document_type)
+        || claim.country.as_ref().is_some_and(|country| !mrz::codes_equivalent(country, &fields.issuer))
+    {
+        reasons.push(ReasonCode::DocumentTypeMismatch);
+    }
+    if [fields.expiry_date, observation.visual.expiry_date].into_iter().flatten().any(|expiry| expiry < today)
+    {
+        reasons.push(ReasonCode::DocumentExpired);
+    }
+    if compare(&observation.visual, fields).disagreements > 0 {
+        reasons.push(ReasonCode::DocumentFieldsDisagree);
+    }
+    if let Some(identity) = identity {
+        let names = names_on_file(identity, fields);
+        if names.contains(&NameMatch::Different) {
+            reasons.push(ReasonCode::DocumentNameMismatch);
+        }
+        if fields.birth_date.is_some_and(|date| date != identity.birth_date) {
+            reasons.push(ReasonCode::DocumentBirthDateMismatch);
+        }
+    }
+    if observation.portrait.is_none() {
+        reasons.push(ReasonCode::DocumentPortraitMissing);
+    }
+    reasons
+}
+
+/// What keeps a document that nothing speaks against from passing by itself.
+fn open_questions(
+    observation: &DocumentObservation,
+    thresholds: &DocumentThresholds,
+    mrz: &MrzReading,
+    fields: &MrzFields,
+    identity: Option<&Identity>,
+) -> Vec<ReasonCode> {
+    let mut reasons = Vec::new();
+    let visual = compare(&observation.visual, fields);
+    let repair_is_confirmed = mrz.repairs.is_empty() || visual.number_agrees;
+    if visual.agreements < thresholds.min_visual_matches
+        || !repair_is_confirmed
+        || fields.expiry_date.is_none()
+    {
+        reasons.push(ReasonCode::DocumentUnreadable);
+    }
+    if let Some(identity) = identity {
+        if names_on_file(identity, fields).iter().any(|found| *found != NameMatch::Same) {
+            reasons.push(ReasonCode::DocumentNameMismatch);
+        }
+        if fields.birth_date.is_none() {
+            reasons.push(ReasonCode::DocumentBirthDateMismatch);
+        }
+    }
+    reasons
+}
+
+/// A document without a machine-readable zone proves too little to pass: a person looks at it, provided that what could
+/// be read is the owner's. A passport always has a zone, so there it was the picture.
+fn without_mrz(
+    observation: &DocumentObservation,
+    thresholds: &DocumentThresholds,
+    picture: Vec<ReasonCode>,
+    claim: &Claim,
+    identity: Option<&Identity>,
+    today: Date,
+) -> Verdict {
+    let visual = &observation.visual;
+    if !picture.is_empty() || claim.document_type == Some(DocumentType::Passport) {
+        return fail(or_unreadable(picture));
+    }
+    if visual.expiry_date.is_some_and(|expiry| expiry < today) {
+        return fail([ReasonCode::DocumentExpired]);
+    }
+    let found = [
+        visual.number.is_some(),
+        visual.surname.is_some(),
+        visual.given_names.is_some(),
+        visual.birth_date.is_some(),
+        visual.expiry_date.is_some(),
+    ];
+    let enough = found.iter().filter(|found| **found).count() >= thresholds.min_visual_matches as usize;
+    let owners = identity.is_none_or(|identity| {
+        visual.birth_date.is_none_or(|date| date == identity.birth_date)
+            && visual.surname.as_ref().is_none_or(|name| {
+                let machine = mrz::transliterate(name, mrz::TransliterationStyle::Expanded);
+                match_surname(&identity.surname, &machine, false) != NameMatch::Different
+            })
+    });
+    if enough && owners && observation.portrait.is_some() {
+        Verdict { decision: Decision::Review, reasons: vec![ReasonCode::DocumentUnreadable] }
+    } else {
+        fail([ReasonCode::DocumentUnreadable])
+    }
+}
+
+fn is_of_the_type(format: MrzFormat, code: &str, claimed: Option<DocumentType>) -> bool {
+    match claimed {
+        None => true,
+        Some(DocumentType::Passport) => format == MrzFormat::Td3 && code.starts_with('P'),
+        // Residence permits are printed with I, A or C as well (ICAO 9303-5 §4.2.2), so a card is a card.
+        Some(DocumentType::IdCard | DocumentType::ResidencePermit) => {
+            matches!(format, MrzFormat::Td1 | MrzFormat::Td2) && !code.starts_with('D')
+        }
+        Some(DocumentType::DrivingLicence) => {
+            matches!(format, MrzFormat::Td1 | MrzFormat::Td2) && code.starts_with('D')
+        }
+    }
+}
+
+fn names_on_file(identity: &Identity, fields: &MrzFields) -> [NameMatch; 2] {
+    // Only the end of the name field can be missing: the surname is cut when there are no given names after it.
+    let surname_cut = fields.name_truncated && fields.given_names.is_empty();
+    let given = if surname_cut {
+        NameMatch::Same
+    } else {
+        match_given_names(&identity.given_names, &fields.given_names, fields.name_truncated)
+    };
+    [match_surname(&identity.surname, &fields.surname, surname_cut), given]
+}
+
+/// How the visual zone relates to the machine-readable one.
+struct Comparison {
+    agreements: u32,
+    disagreements: u32,
+    number_agrees: bool,
+}
+
+fn compare(visual: &VisualFields, fields: &MrzFields) -> Comparison {
+    let significant = |text: &str| -> String {
+        text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
+    };
+    let surname_cut = fields.name_truncated && fields.given_names.is_empty();
+    let number = visual.number.as_ref().map(|number| significant(number) == significant(&fields.number));
+    // A name is printed larger and in more ways than the zone holds (two scripts, a title, a name at birth), so a part
+    // of it is no contradiction.
+    let surname =
+        visual.surname.as_ref().and_then(|name| agrees(match_surname(name, &fields.surname, surname_cut)));
+    let given = visual
+        .given_names
+        .as_ref()
+        .and_then(|names| agrees(match_given_names(names, &fields.given_names, fields.name_truncated)));
+    let dates = [(visual.birth_date, fields.birth_date), (visual.expiry_date, fields.expiry_date)]
+        .map(|(seen, read)| seen.zip(read).map(|(seen, read)| seen == read));
+    let all = [number, surname, given, dates[0], dates[1]];
+    let count = |wanted| all.iter().filter(|outcome| **outcome == Some(wanted)).count() as u32;
+    Comparison { agreements: count(true), disagreements: count(false), number_agrees: number == Some(true) }
+}
+
+fn agrees(found: NameMatch) -> Option<bool> {
+    match found {
+        NameMatch::Same => Some(true),
+        NameMatch::Different => Some(false),
+        NameMatch::Part | NameMatch::Undecidable => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

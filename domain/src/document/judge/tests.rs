@@ -1,0 +1,343 @@
+use jiff::civil::date;
+use proptest::prelude::*;
+
+use super::*;
+use crate::document::{CheckedField, DocumentQuality, FieldCheck, Portrait, Repair};
+
+const TODAY: Date = date(2026, 11, 23);
+
+fn thresholds() -> DocumentThresholds {
+    DocumentThresholds {
+        min_text_lines: 3,
+        min_text_height: 8.0,
+        min_sharpness: 0.2,
+        max_glare: 0.1,
+        max_cut_lines: 2,
+        min_failed_digit_certainty: 0.9,
+        min_visual_matches: 2,
+        reading: crate::document::ReadingThresholds {
+            min_covered: 0.3,
+            min_uncovered: 0.6,
+            min_margin: 1.5,
+            min_repair_margin: 3.0,
+            min_repair_probability: 0.002,
+            max_repairs: 3,
+            filler_share: [0.05, 0.8],
+            min_visual: 0.6,
+        },
+    }
+}
+
+fn owner() -> Identity {
+    Identity {
+        given_names: "Anna Maria".into(),
+        surname: "Eriksson".into(),
+        birth_date: date(1974, 8, 12),
+        nationality: None,
+    }
+}
+
+/// A passport in order, well photographed.
+fn passport() -> DocumentObservation {
+    DocumentObservation {
+        fault: None,
+        quality: DocumentQuality {
+            width: 1600,
+            height: 1100,
+            turned: 0,
+            text_lines: 24,
+            text_height: 22.0,
+            sharpness: 0.6,
+            glare: 0.0,
+            brightness: 0.6,
+            cut_lines: 0,
+        },
+        mrz: Some(MrzReading {
+            format: MrzFormat::Td3,
+            lines: vec![
+                "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<".into(),
+                "L898902C36UTO7408122F3004159ZE184226B<<<<<16".into(),
+            ],
+            read: Vec::new(),
+            repairs: Vec::new(),
+            valid: true,
+            checks: vec![FieldCheck { field: CheckedField::Number, passed: true }],
+            certainty: 0.99,
+        }),
+        fields: Some(MrzFields {
+            code: "P".into(),
+            issuer: "UTO".into(),
+            number: "L898902C3".into(),
+            surname: "ERIKSSON".into(),
+            given_names: "ANNA MARIA".into(),
+            name_truncated: false,
+            birth_date: Some(date(1974, 8, 12)),
+            expiry_date: Some(date(2030, 4, 15)),
+            nationality: "UTO".into(),
+            sex: "F".into(),
+        }),
+        visual: VisualFields {
+            number: Some("L898902C3".into()),
+            surname: Some("Eriksson".into()),
+            given_names: Some("Anna Maria".into()),
+            birth_date: Some(date(1974, 8, 12)),
+            expiry_date: Some(date(2030, 4, 15)),
+        },
+        portrait: Some(Portrait { bounds: [100, 300, 400, 500] }),
+    }
+}
+
+fn passport_of_utopia() -> Claim {
+    Claim { document_type: Some(DocumentType::Passport), country: Some("UTO".into()) }
+}
+
+#[track_caller]
+fn given(change: impl FnOnce(&mut DocumentObservation), expected: (Decision, &[ReasonCode])) {
+    let mut observation = passport();
+    change(&mut observation);
+    let verdict = judge(&observation, &thresholds(), &passport_of_utopia(), Some(&owner()), TODAY);
+    assert_eq!((verdict.decision, &verdict.reasons[..]), expected);
+}
+
+fn unread(observation: &mut DocumentObservation, certainty: f32) {
+    observation.fields = None;
+    let mrz = observation.mrz.as_mut().unwrap();
+    mrz.read = std::mem::take(&mut mrz.lines);
+    mrz.valid = false;
+    mrz.certainty = certainty;
+    mrz.checks = vec![FieldCheck { field: CheckedField::Number, passed: false }];
+}
+
+#[test]
+fn a_passport_in_order_passes_without_reasons() {
+    given(|_| {}, (Decision::Pass, &[]));
+}
+
+#[test]
+fn a_picture_that_could_not_be_decoded_says_only_that() {
+    given(|o| o.fault = Some(ReasonCode::ImageCorrupt), (Decision::Fail, &[ReasonCode::ImageCorrupt]));
+}
+
+#[test]
+fn a_picture_without_text_is_no_document() {
+    given(|o| *o = DocumentObservation::default(), (Decision::Fail, &[ReasonCode::DocumentNotFound]));
+}
+
+#[test]
+fn an_unread_zone_is_a_retake_and_names_what_to_do_better() {
+    given(|o| unread(o, 0.4), (Decision::Fail, &[ReasonCode::DocumentUnreadable]));
+    given(
+        |o| {
+            unread(o, 0.4);
+            o.quality.sharpness = 0.1;
+            o.quality.glare = 0.3;
+        },
+        (Decision::Fail, &[ReasonCode::DocumentBlurred, ReasonCode::DocumentGlare]),
+    );
+    given(
+        |o| {
+            unread(o, 0.4);
+            o.quality.cut_lines = 5;
+        },
+        (Decision::Fail, &[ReasonCode::DocumentCropped]),
+    );
+    given(
+        |o| {
+            o.mrz = None;
+            o.fields = None;
+        },
+        (Decision::Fail, &[ReasonCode::DocumentUnreadable]),
+    );
+}
+
+#[test]
+fn a_clearly_read_zone_that_fails_its_own_digits_is_no_retake() {
+    given(|o| unread(o, 0.95), (Decision::Fail, &[ReasonCode::DocumentCheckDigitFailed]));
+}
+
+#[test]
+fn a_bad_picture_does_not_matter_once_everything_was_read() {
+    given(|o| o.quality.sharpness = 0.1, (Decision::Pass, &[]));
+}
+
+#[test]
+fn another_type_or_country_than_claimed_is_a_type_mismatch() {
+    let claims = [
+        (Some(DocumentType::IdCard), Some("UTO"), false),
+        (Some(DocumentType::Passport), Some("D"), false),
+        (Some(DocumentType::Passport), Some("UTO"), true),
+        (None, None, true),
+    ];
+    for (document_type, country, fits) in claims {
+        let claim = Claim { document_type, country: country.map(Into::into) };
+        let verdict = judge(&passport(), &thresholds(), &claim, None, TODAY);
+        assert_eq!(!verdict.reasons.contains(&ReasonCode::DocumentTypeMismatch), fits, "{claim:?}");
+    }
+}
+
+#[test]
+fn germany_is_d_and_deu() {
+    let mut observation = passport();
+    observation.fields.as_mut().unwrap().issuer = "D".into();
+    let claim = Claim { document_type: Some(DocumentType::Passport), country: Some("DEU".into()) };
+    assert_eq!(judge(&observation, &thresholds(), &claim, None, TODAY).decision, Decision::Pass);
+}
+
+#[test]
+fn a_document_is_valid_on_the_day_of_its_expiry_and_not_after() {
+    let expiring = |on: Date| {
+        move |o: &mut DocumentObservation| {
+            o.fields.as_mut().unwrap().expiry_date = Some(on);
+            o.visual.expiry_date = Some(on);
+        }
+    };
+    given(expiring(TODAY), (Decision::Pass, &[]));
+    given(expiring(date(2026, 11, 22)), (Decision::Fail, &[ReasonCode::DocumentExpired]));
+}
+
+#[test]
+fn zones_that_disagree_in_any_field_are_found() {
+    let changes: [fn(&mut VisualFields); 5] = [
+        |v| v.number = Some("L898902C8".into()),
+        |v| v.surname = Some("Erikson".into()),
+        |v| v.given_names = Some("Berta".into()),
+        |v| v.birth_date = Some(date(1974, 8, 13)),
+        |v| v.expiry_date = Some(date(2031, 4, 15)),
+    ];
+    for change in changes {
+        given(|o| change(&mut o.visual), (Decision::Fail, &[ReasonCode::DocumentFieldsDisagree]));
+    }
+}
+
+#[test]
+fn another_persons_document_says_what_does_not_match() {
+    given(
+        |o| {
+            o.fields.as_mut().unwrap().surname = "SVENSSON".into();
+            o.visual.surname = Some("Svensson".into());
+        },
+        (Decision::Fail, &[ReasonCode::DocumentNameMismatch]),
+    );
+    given(
+        |o| {
+            o.fields.as_mut().unwrap().birth_date = Some(date(1980, 1, 1));
+            o.visual.birth_date = None;
+        },
+        (Decision::Fail, &[ReasonCode::DocumentBirthDateMismatch]),
+    );
+}
+
+#[test]
+fn one_of_two_surnames_is_for_a_person_to_decide() {
+    given(
+        |o| {
+            o.fields.as_mut().unwrap().surname = "ERIKSSON LIND".into();
+            o.visual.surname = Some("Eriksson Lind".into());
+        },
+        (Decision::Review, &[ReasonCode::DocumentNameMismatch]),
+    );
+}
+
+#[test]
+fn a_page_without_its_portrait_is_taken_again() {
+    given(|o| o.portrait = None, (Decision::Fail, &[ReasonCode::DocumentPortraitMissing]));
+}
+
+#[test]
+fn a_visual_zone_that_confirms_too_little_needs_a_person_or_a_better_picture() {
+    let silent = VisualFields { surname: Some("Eriksson".into()), ..VisualFields::default() };
+    given(|o| o.visual = silent.clone(), (Decision::Review, &[ReasonCode::DocumentUnreadable]));
+    given(
+        |o| {
+            o.visual = silent.clone();
+            o.quality.sharpness = 0.1;
+        },
+        (Decision::Fail, &[ReasonCode::DocumentBlurred]),
+    );
+}
+
+#[test]
+fn a_repair_passes_only_when_the_visual_zone_shows_the_same_number() {
+    let repair = Repair { line: 1, column: 0, from: '1', to: 'L', margin: 4.0 };
+    given(|o| o.mrz.as_mut().unwrap().repairs = vec![repair.clone()], (Decision::Pass, &[]));
+    given(
+        |o| {
+            o.mrz.as_mut().unwrap().repairs = vec![repair.clone()];
+            o.visual.number = None;
+        },
+        (Decision::Review, &[ReasonCode::DocumentUnreadable]),
+    );
+}
+
+#[test]
+fn a_document_without_a_zone_is_at_most_a_review() {
+    let mut licence = passport();
+    (licence.mrz, licence.fields) = (None, None);
+    let claim = Claim { document_type: Some(DocumentType::DrivingLicence), country: None };
+    let decide = |o: &DocumentObservation| judge(o, &thresholds(), &claim, Some(&owner()), TODAY).decision;
+    assert_eq!(decide(&licence), Decision::Review);
+    licence.visual.birth_date = Some(date(1990, 1, 1));
+    assert_eq!(decide(&licence), Decision::Fail);
+}
+
+fn any_observation() -> impl Strategy<Value = DocumentObservation> {
+    let quality = (0u32..30, 0f32..40.0, 0f32..1.0, 0f32..1.0, 0u32..9);
+    (quality, 0u8..3, 0f32..1.0, any::<[bool; 4]>()).prop_map(
+        |(
+            (text_lines, text_height, sharpness, glare, cut_lines),
+            zone,
+            certainty,
+            [number, dates, repaired, portrait],
+        )| {
+            let mut o = passport();
+            o.quality = DocumentQuality { text_lines, text_height, sharpness, glare, cut_lines, ..o.quality };
+            match zone {
+                0 => (o.mrz, o.fields) = (None, None),
+                1 => unread(&mut o, certainty),
+                _ => {}
+            }
+            if !number {
+                o.visual.number = Some("L898902C8".into());
+            }
+            if !dates {
+                (o.visual.birth_date, o.visual.expiry_date) = (None, None);
+            }
+            if let Some(mrz) = o.mrz.as_mut().filter(|_| repaired) {
+                mrz.repairs = vec![Repair { line: 1, column: 0, from: '1', to: 'L', margin: 1.0 }];
+            }
+            if !portrait {
+                o.portrait = None;
+            }
+            o
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn a_pass_has_no_reasons_and_everything_else_has_some(o in any_observation()) {
+        let verdict = judge(&o, &thresholds(), &passport_of_utopia(), Some(&owner()), TODAY);
+        prop_assert_eq!(verdict.decision == Decision::Pass, verdict.reasons.is_empty());
+    }
+
+    #[test]
+    fn nothing_passes_without_a_valid_zone_a_portrait_and_an_agreeing_visual_zone(o in any_observation()) {
+        let verdict = judge(&o, &thresholds(), &passport_of_utopia(), Some(&owner()), TODAY);
+        if verdict.decision == Decision::Pass {
+            prop_assert!(o.mrz.as_ref().is_some_and(|mrz| mrz.valid));
+            prop_assert!(o.portrait.is_some());
+            prop_assert_eq!(o.visual.number.as_deref(), Some("L898902C3"));
+        }
+    }
+
+    #[test]
+    fn what_was_not_read_is_accused_of_nothing(o in any_observation()) {
+        use ReasonCode::{DocumentBirthDateMismatch, DocumentExpired, DocumentFieldsDisagree, DocumentNameMismatch};
+        let verdict = judge(&o, &thresholds(), &passport_of_utopia(), Some(&owner()), TODAY);
+        if o.fields.is_none() {
+            for accusation in [DocumentBirthDateMismatch, DocumentExpired, DocumentFieldsDisagree, DocumentNameMismatch] {
+                prop_assert!(!verdict.reasons.contains(&accusation));
+            }
+        }
+    }
+}

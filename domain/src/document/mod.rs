@@ -1,0 +1,220 @@
+//! An identity document: what was claimed, what was measured and read, and the judgement of it.
+//! The verifier observes and never decides; [`judge`] compares with thresholds and never looks at a pixel.
+
+mod judge;
+mod name;
+
+use std::fmt;
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::reason::ReasonCode;
+
+pub use judge::judge;
+pub use name::{NameMatch, match_given_names, match_surname};
+
+/// The kinds of document that an owner may choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DocumentType {
+    Passport,
+    IdCard,
+    DrivingLicence,
+    ResidencePermit,
+}
+
+/// What the owner says the document is. On the command line either may be missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    pub document_type: Option<DocumentType>,
+    /// ISO 3166 alpha-3 or an ICAO 9303 code such as `UTO` or `D`.
+    pub country: Option<String>,
+}
+
+/// Layouts of a machine-readable zone, ICAO 9303 parts 4 to 7.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MrzFormat {
+    #[serde(rename = "TD1")]
+    Td1,
+    #[serde(rename = "TD2")]
+    Td2,
+    #[serde(rename = "TD3")]
+    Td3,
+    #[serde(rename = "MRVA")]
+    MrvA,
+    #[serde(rename = "MRVB")]
+    MrvB,
+}
+
+/// What a check digit covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckedField {
+    Number,
+    BirthDate,
+    ExpiryDate,
+    /// The personal number of a TD3.
+    PersonalNumber,
+    Composite,
+}
+
+/// Whether one check digit agrees with its field, both as they were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldCheck {
+    pub field: CheckedField,
+    pub passed: bool,
+}
+
+/// A character that was replaced so that all check digits agree. Always reported: a silent repair hides tampering.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Repair {
+    /// From 0.
+    pub line: usize,
+    /// From 0.
+    pub column: usize,
+    pub from: char,
+    pub to: char,
+    /// How much likelier the accepted reading is than the next one that all check digits confirm, in nats.
+    pub margin: f32,
+}
+
+/// A machine-readable zone as it was read.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct MrzReading {
+    pub format: MrzFormat,
+    /// The lines that all check digits confirm; empty rather than a guess.
+    pub lines: Vec<String>,
+    /// What the recogniser saw, before any repair.
+    pub read: Vec<String>,
+    pub repairs: Vec<Repair>,
+    pub valid: bool,
+    /// The check digits of `lines`, or of `read` when there are no lines.
+    pub checks: Vec<FieldCheck>,
+    /// The lowest probability, 0 to 1, of a character of `read` that takes part in a check digit.
+    pub certainty: f32,
+}
+
+/// The fields of a valid machine-readable zone.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MrzFields {
+    /// The document code: `P`, `ID`, `V`, …
+    pub code: String,
+    pub issuer: String,
+    pub number: String,
+    pub surname: String,
+    pub given_names: String,
+    /// The name filled its field to the last character, so its end may be missing (ICAO 9303-3 §4.6).
+    pub name_truncated: bool,
+    /// `None` when the issuer left a part of it unknown.
+    pub birth_date: Option<Date>,
+    pub expiry_date: Option<Date>,
+    pub nationality: String,
+    /// `M`, `F`, or `X` for unspecified.
+    pub sex: String,
+}
+
+/// Fields that were found in the visual zone; `None` is "not found", never "wrong".
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VisualFields {
+    pub number: Option<String>,
+    pub surname: Option<String>,
+    pub given_names: Option<String>,
+    pub birth_date: Option<Date>,
+    pub expiry_date: Option<Date>,
+}
+
+/// Where the portrait is in the upright front image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Portrait {
+    /// x, y, width, height in pixels.
+    #[serde(rename = "box")]
+    pub bounds: [u32; 4],
+}
+
+/// Everything that the verifier measured and read on one document.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DocumentObservation {
+    /// Set when an image could not be decoded at all; everything else is then empty.
+    pub fault: Option<ReasonCode>,
+    pub quality: DocumentQuality,
+    pub mrz: Option<MrzReading>,
+    /// Present exactly when the machine-readable zone is valid.
+    pub fields: Option<MrzFields>,
+    pub visual: VisualFields,
+    pub portrait: Option<Portrait>,
+}
+
+/// Measures of the front picture, upright. Zero everywhere when there was no text to measure on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DocumentQuality {
+    pub width: u32,
+    pub height: u32,
+    /// Clockwise degrees (0, 90, 180, 270) by which the picture was turned to stand upright.
+    pub turned: u32,
+    /// Lines of text that were found and read.
+    pub text_lines: u32,
+    /// Median height of a line of text, in pixels.
+    pub text_height: f32,
+    /// Steepness of the strokes of the text, 0 to 1, independent of contrast.
+    pub sharpness: f32,
+    /// Share of the page, 0 to 1, that is burnt out to white inside otherwise darker surroundings.
+    pub glare: f32,
+    /// Mean luminance of the page, 0 to 1.
+    pub brightness: f32,
+    /// Lines of text that touch the edge of the picture.
+    pub cut_lines: u32,
+}
+
+/// From the bundle's manifest, table `[document]`; never in code.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentThresholds {
+    /// Fewer lines of text than this are no document.
+    pub min_text_lines: u32,
+    /// Pixels; below it the picture is too small to read.
+    pub min_text_height: f32,
+    pub min_sharpness: f32,
+    pub max_glare: f32,
+    /// Lines of text at the edge of the picture that are still no sign of a cut document.
+    pub max_cut_lines: u32,
+    /// A zone that was read at least this certainly and fails its digits fails them as printed.
+    pub min_failed_digit_certainty: f32,
+    /// Of number, surname, given names, birth date and expiry date: how many the visual zone must confirm.
+    pub min_visual_matches: u32,
+    /// Not judged with, but read with: a finding names both by the manifest's hash.
+    pub reading: ReadingThresholds,
+}
+
+/// When what the recogniser saw counts as read. Below these the verifier reports that it could not read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadingThresholds {
+    /// Probability of a character of the machine-readable zone that a check digit covers.
+    pub min_covered: f32,
+    /// Probability of a character that nothing else confirms: names, issuer, nationality, sex.
+    pub min_uncovered: f32,
+    /// Distance in nats from the best text that all digits confirm to the next one.
+    pub min_margin: f32,
+    /// The same when characters had to be repaired.
+    pub min_repair_margin: f32,
+    /// Probability that the recogniser itself must give to what a repair puts in.
+    pub min_repair_probability: f32,
+    pub max_repairs: u32,
+    /// Share of fillers in a zone, lowest and highest.
+    pub filler_share: [f32; 2],
+    /// Probability of every character of a text of the visual zone.
+    pub min_visual: f32,
+}
+
+macro_rules! personal_debug {
+    ($($name:ident),*) => {
+        $(impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(personal)"))
+            }
+        })*
+    };
+}
+
+personal_debug!(MrzReading, MrzFields, VisualFields);

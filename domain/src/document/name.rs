@@ -1,0 +1,273 @@
+//! Whether a machine-readable name can be the name that somebody wrote with all its letters.
+//!
+//! The issuer chooses among the transliterations of ICAO 9303-3 §6 (Ä is AE or A), drops apostrophes, makes a filler of a
+//! hyphen or drops it, leaves out given names for which there is no room, and cuts the rest (§4.6). So the written name
+//! becomes a pattern with alternatives, and the machine-readable one is matched against it.
+
+use mrz::CyrillicLanguage;
+use unicode_normalization::UnicodeNormalization;
+
+/// How a machine-readable name relates to a written one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameMatch {
+    Same,
+    /// One of two surnames, say: not the same, and not another person's either.
+    Part,
+    Different,
+    /// The written name is in a script that has no admissible transliteration here.
+    Undecidable,
+}
+
+const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+const CYRILLIC: [CyrillicLanguage; 6] = [
+    CyrillicLanguage::Russian,
+    CyrillicLanguage::Belarusian,
+    CyrillicLanguage::Bulgarian,
+    CyrillicLanguage::Serbian,
+    CyrillicLanguage::Ukrainian,
+    CyrillicLanguage::Macedonian,
+];
+
+/// One written letter: the ways in which it may appear.
+type Letter = Vec<&'static str>;
+/// One written word.
+type Word = Vec<Letter>;
+
+/// Compares a whole surname. `truncated` says that the machine-readable field was filled to its end.
+#[must_use]
+pub fn match_surname(written: &str, machine: &str, truncated: bool) -> NameMatch {
+    match_name(written, machine, |words, parts| {
+        if matches_all(words, &parts.concat(), truncated) {
+            NameMatch::Same
+        } else if matches_some(words, parts, truncated) {
+            NameMatch::Part
+        } else {
+            NameMatch::Different
+        }
+    })
+}
+
+/// Compares given names, of which either side may leave some out.
+#[must_use]
+pub fn match_given_names(written: &str, machine: &str, truncated: bool) -> NameMatch {
+    match_name(written, machine, |words, parts| {
+        if matches_some(words, parts, truncated) { NameMatch::Same } else { NameMatch::Different }
+    })
+}
+
+fn match_name(written: &str, machine: &str, compare: impl Fn(&[Word], &[String]) -> NameMatch) -> NameMatch {
+    let parts: Vec<String> = machine
+        .split(|c: char| !c.is_ascii_alphabetic())
+        .filter(|part| !part.is_empty())
+        .map(str::to_ascii_uppercase)
+        .collect();
+    let mut best = NameMatch::Undecidable;
+    for spelling in spellings(written) {
+        let Some(words) = words(&spelling) else { continue };
+        let found = match (words.is_empty(), parts.is_empty()) {
+            (true, true) => NameMatch::Same,
+            (false, false) => compare(&words, &parts),
+            _ => NameMatch::Different,
+        };
+        match (found, best) {
+            (NameMatch::Same, _) => return NameMatch::Same,
+            (NameMatch::Part, _) | (NameMatch::Different, NameMatch::Undecidable) => best = found,
+            _ => {}
+        }
+    }
+    best
+}
+
+/// The name itself, or, for a Cyrillic one, its transliteration in each language that ICAO lists.
+fn spellings(written: &str) -> Vec<String> {
+    let written: String = written.nfc().collect();
+    if written.chars().any(|c| ('\u{400}'..='\u{52f}').contains(&c)) {
+        let word = |w: &str, language| mrz::transliterate_cyrillic(w, language);
+        CYRILLIC
+            .iter()
+            .map(|&language| {
+                written.split_whitespace().map(|w| word(w, language)).collect::<Vec<_>>().join(" ")
+            })
+            .collect()
+    } else {
+        vec![written]
+    }
+}
+
+/// `None` when a letter has no transliteration.
+fn words(spelling: &str) -> Option<Vec<Word>> {
+    let mut words = vec![Word::new()];
+    for c in spelling.chars().flat_map(char::to_uppercase) {
+        let variants = mrz::transliterations(c);
+        if !variants.is_empty() {
+            words.last_mut()?.push(variants.to_vec());
+        } else if let Some(at) = LETTERS.find(c) {
+            words.last_mut()?.push(vec![&LETTERS[at..=at]]);
+        } else if c.is_alphabetic() {
+            return None;
+        } else if c.is_whitespace() || "-‐‑–—<,./".contains(c) {
+            words.push(Word::new());
+        }
+        // Anything else (apostrophes, marks, digits) is left out, as issuers do.
+    }
+    words.retain(|word| !word.is_empty());
+    Some(words)
+}
+
+/// All written words, one after the other, are exactly this text (or begin with it, if it was cut).
+fn matches_all(words: &[Word], text: &str, truncated: bool) -> bool {
+    let mut at = vec![0];
+    for word in words {
+        match step(word, text, &at, truncated) {
+            Step::Cut => return true,
+            Step::At(next) => at = next,
+        }
+    }
+    at.contains(&text.len())
+}
+
+/// Some written words in their order are the text, or all written words are some parts of the text in their order.
+fn matches_some(words: &[Word], parts: &[String], truncated: bool) -> bool {
+    written_leaves_out(words, parts) || machine_leaves_out(words, &parts.concat(), truncated)
+}
+
+fn machine_leaves_out(words: &[Word], text: &str, truncated: bool) -> bool {
+    let mut at = vec![0];
+    for word in words {
+        match step(word, text, &at, truncated) {
+            Step::Cut => return true,
+            Step::At(next) => at.extend(next),
+        }
+        at.sort_unstable();
+        at.dedup();
+    }
+    at.contains(&text.len())
+}
+
+/// Tries every choice of kept parts: 39 characters rarely hold more than eight, and those eight are 255 choices.
+fn written_leaves_out(words: &[Word], parts: &[String]) -> bool {
+    let considered = parts.len().min(8);
+    (1u32..1 << considered).any(|kept| {
+        let text: String = (0..considered).filter(|i| kept & (1 << i) != 0).map(|i| &*parts[i]).collect();
+        matches_all(words, &text, false)
+    })
+}
+
+enum Step {
+    /// The text ended inside the word, which a cut field may do.
+    Cut,
+    /// The places in the text where the word may end.
+    At(Vec<usize>),
+}
+
+fn step(word: &Word, text: &str, from: &[usize], truncated: bool) -> Step {
+    let mut at = from.to_vec();
+    for letter in word {
+        let mut next = Vec::new();
+        for &start in &at {
+            let rest = &text[start..];
+            for variant in letter {
+                if rest.starts_with(variant) {
+                    next.push(start + variant.len());
+                } else if truncated && start > 0 && variant.starts_with(rest) {
+                    return Step::Cut;
+                }
+            }
+        }
+        next.sort_unstable();
+        next.dedup();
+        at = next;
+    }
+    Step::At(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[track_caller]
+    fn surname(written: &str, machine: &str, expected: NameMatch) {
+        assert_eq!(match_surname(written, machine, false), expected, "{written} / {machine}");
+    }
+
+    #[track_caller]
+    fn given(written: &str, machine: &str, expected: NameMatch) {
+        assert_eq!(match_given_names(written, machine, false), expected, "{written} / {machine}");
+    }
+
+    #[test]
+    fn every_admissible_transliteration_of_a_letter_is_the_same_name() {
+        for machine in ["MUELLER", "MULLER", "MUXXLLER"] {
+            surname("Müller", machine, NameMatch::Same);
+        }
+        surname("Mu\u{308}ller", "MUELLER", NameMatch::Same);
+        surname("Groß", "GROSS", NameMatch::Same);
+        surname("Ævarsdóttir", "AEVARSDOTTIR", NameMatch::Same);
+        surname("Ångström", "AANGSTROEM", NameMatch::Same);
+        surname("Иванов", "IVANOV", NameMatch::Same);
+        surname("Müller", "MILLER", NameMatch::Different);
+        surname("Gross", "GRASS", NameMatch::Different);
+    }
+
+    #[test]
+    fn hyphens_apostrophes_and_spaces_may_be_kept_or_dropped() {
+        for machine in ["OBRIEN", "O BRIEN"] {
+            surname("O'Brien", machine, NameMatch::Same);
+        }
+        for machine in ["KOWALSKA KWIATKOWSKA", "KOWALSKAKWIATKOWSKA"] {
+            surname("Kowalska-Kwiatkowska", machine, NameMatch::Same);
+        }
+        given("Chien-Sheng", "CHIEN SHENG", NameMatch::Same);
+    }
+
+    #[test]
+    fn either_side_may_leave_out_given_names_but_not_add_others() {
+        given("Anna Maria", "ANNA MARIA", NameMatch::Same);
+        given("Anna", "ANNA MARIA", NameMatch::Same);
+        given("Maria", "ANNA MARIA", NameMatch::Same);
+        given("Anna Maria Luisa", "ANNA LUISA", NameMatch::Same);
+        given("Anna Maria", "MARIA ANNA", NameMatch::Different);
+        given("Anna", "ANNABELLA", NameMatch::Different);
+        given("Anna", "", NameMatch::Different);
+        given("", "", NameMatch::Same);
+    }
+
+    #[test]
+    fn one_of_two_surnames_is_a_part_and_never_the_same() {
+        surname("García López", "GARCIA", NameMatch::Part);
+        surname("García", "GARCIA LOPEZ", NameMatch::Part);
+        surname("García López", "LOPEZ GARCIA", NameMatch::Different);
+    }
+
+    #[test]
+    fn a_cut_field_matches_the_beginning_of_the_name() {
+        assert_eq!(match_given_names("Konstantin Alexander", "KONSTANTIN ALEX", true), NameMatch::Same);
+        assert_eq!(match_given_names("Konstantin Alexander", "KONSTANTIN ALEX", false), NameMatch::Different);
+        assert_eq!(match_given_names("Konstantin Boris", "KONSTANTIN ALEX", true), NameMatch::Different);
+    }
+
+    #[test]
+    fn a_script_without_transliteration_is_undecidable() {
+        surname("李", "LI", NameMatch::Undecidable);
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_matches_what_an_issuer_prints_of_it(words in proptest::collection::vec("[A-ZÄÖÜÅÑÉŠŁa-zäöüåñéšł]{1,9}", 1..4), style in 0..3) {
+            let style = [mrz::TransliterationStyle::Expanded, mrz::TransliterationStyle::Simple, mrz::TransliterationStyle::XxSuffix][style as usize];
+            let written = words.join(" ");
+            let machine = mrz::transliterate(&written, style);
+            prop_assert_eq!(match_surname(&written, &machine, false), NameMatch::Same);
+            prop_assert_eq!(match_given_names(&written, &machine, false), NameMatch::Same);
+            prop_assert_eq!(match_given_names(&words[0], &machine, false), NameMatch::Same);
+        }
+
+        #[test]
+        fn nothing_that_was_read_makes_it_panic(written in "\\PC{0,20}", machine in "\\PC{0,20}", cut: bool) {
+            let _ = match_surname(&written, &machine, cut);
+            let _ = match_given_names(&written, &machine, cut);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! `reinstate-verifier face PORTRAIT FACE…`
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use reinstate_domain::evidence::{Decision, ModelRef};
+use reinstate_domain::face::{Action, FaceBox, FaceMeasures, FaceObservation, Reference, judge};
+use reinstate_domain::reason::ReasonCode;
+use reinstate_verifier::face::{FaceMatcher, Frame};
+use serde::Serialize;
+
+use super::{Failure, open_bundle, print, read};
+
+/// Compares the face on one picture with the face on one or more others, taken in a row.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// The reference: a portrait.
+    portrait: PathBuf,
+    /// The pictures of a face check, in order.
+    #[arg(required = true)]
+    face: Vec<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Finding {
+    decision: Decision,
+    reasons: Vec<ReasonCode>,
+    similarity: Option<f32>,
+    threshold: f32,
+    liveness: Score,
+    faces: Vec<Face>,
+    models: Vec<ModelRef>,
+    timings_ms: BTreeMap<&'static str, f64>,
+}
+
+#[derive(Serialize)]
+struct Score {
+    score: Option<f32>,
+    threshold: f32,
+}
+
+#[derive(Serialize)]
+struct Face {
+    /// From 0.
+    frame: usize,
+    #[serde(flatten)]
+    face: FaceBox,
+    /// Of the largest face of a frame, which is the one that is compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    measures: Option<FaceMeasures>,
+}
+
+pub(super) fn run(bundle: Option<&Path>, arguments: &Arguments) -> Result<(), Failure> {
+    let portrait = read(&arguments.portrait)?;
+    let images = arguments.face.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+    let bundle = open_bundle(bundle)?;
+    let frames: Vec<_> =
+        images.iter().map(|image| Frame { action: Action::LookAhead, image: image.as_slice() }).collect();
+    let examination = FaceMatcher::new(&bundle)?.examine(&frames, &[(Reference::OnFile, &portrait)])?;
+    let thresholds = bundle.face_thresholds();
+    let observation = examination.observation;
+    let verdict = judge(&observation, thresholds);
+    print(&Finding {
+        decision: verdict.decision,
+        reasons: verdict.reasons,
+        similarity: observation.similarity(),
+        threshold: thresholds.match_at,
+        liveness: Score { score: observation.liveness, threshold: thresholds.live_at },
+        faces: faces(observation),
+        models: FaceMatcher::models(&bundle)?,
+        timings_ms: examination.timings.wall_ms(),
+    })
+}
+
+fn faces(observation: FaceObservation) -> Vec<Face> {
+    let frames = observation.frames.into_iter().enumerate();
+    frames
+        .flat_map(|(frame, seen)| {
+            let mut measures = seen.measures;
+            seen.faces.into_iter().map(move |face| Face { frame, face, measures: measures.take() })
+        })
+        .collect()
+}

@@ -1,0 +1,83 @@
+//! The command lines of api.md §5: one finding as JSON on standard output, and no server.
+
+mod face;
+
+use std::error::Error as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use reinstate_verifier::models::{self, Bundle};
+use serde::Serialize;
+
+/// Examines identity documents and faces.
+#[derive(Parser)]
+#[command(name = "reinstate-verifier", version)]
+struct Arguments {
+    /// The folder of another model bundle: a manifest.toml and the files that it names.
+    #[arg(long, env = "REINSTATE_MODELS", global = true, value_name = "DIR")]
+    models: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Face(face::Arguments),
+}
+
+/// Why there is no finding.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("{path} can't be read")]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Models(#[from] models::Error),
+}
+
+impl Failure {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Unreadable { .. } => 2,
+            Self::Models(_) => 1,
+        }
+    }
+}
+
+pub(crate) fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let bundle = arguments.models.as_deref();
+    let result = match arguments.command {
+        Command::Face(arguments) => face::run(bundle, &arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let mut line = format!("reinstate-verifier: {failure}");
+            let mut cause = failure.source();
+            while let Some(error) = cause {
+                line.push_str(&format!(": {}", error.to_string().trim().replace('\n', " ")));
+                cause = error.source();
+            }
+            eprintln!("{line}");
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+/// The bundle in this folder, or the default one.
+fn open_bundle(folder: Option<&Path>) -> Result<Bundle, Failure> {
+    Ok(Bundle::open(folder)?)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|source| Failure::Unreadable { path: path.to_owned(), source })
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "a command's last line")]
+fn print(finding: &impl Serialize) -> Result<(), Failure> {
+    let json = serde_json::to_string(finding).unwrap_or_default();
+    println!("{json}");
+    Ok(())
+}

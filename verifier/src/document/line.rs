@@ -1,0 +1,140 @@
+//! Reading lines: a quad becomes a strip 48 pixels high, strips of like width are read together, and the classes of each
+//! step become text.
+
+use ndarray::{Array3, Array4, ArrayView2, Axis, s};
+use opencv::core::{BORDER_REPLICATE, Mat, MatTraitConst, Point2f, Scalar, Size, ToInputArray};
+use opencv::imgproc::{INTER_LINEAR, get_perspective_transform_slice, warp_perspective};
+
+use super::Error;
+use super::mrz::alphabet::{Folding, Frames};
+use super::text::{Quad, point2f, shrink};
+use crate::models::{Role, write_tensor};
+use crate::recognise::TextRecognition;
+
+/// What the networks take.
+const HEIGHT: i32 = 48;
+/// Strips are filled up to a multiple of this, so that few shapes are seen and lines of like length share a batch.
+const BUCKET: usize = 64;
+/// Wider strips are squeezed: no line of a document is fifty times as wide as high.
+const MAX_WIDTH: i32 = 2400;
+/// Pixels of a batch, all lines together: bounds the memory of the recogniser's many classes.
+const MAX_BATCH: usize = 4096;
+
+/// A line of text, read.
+#[derive(Clone)]
+pub(crate) struct Line {
+    pub(crate) quad: Quad,
+    pub(crate) text: String,
+    /// Probability of each character of `text`.
+    pub(crate) certainty: Vec<f32>,
+}
+
+impl Line {
+    /// The lowest probability of a character; 0 when nothing was read.
+    pub(crate) fn lowest(&self) -> f32 {
+        self.certainty.iter().copied().reduce(f32::min).unwrap_or(0.0)
+    }
+
+    /// The mean probability of the characters; 0 when nothing was read.
+    pub(crate) fn mean(&self) -> f32 {
+        self.certainty.iter().sum::<f32>() / self.certainty.len().max(1) as f32
+    }
+}
+
+/// Cuts the quad out, straightened, at the height that the networks take.
+pub(crate) fn strip(page: &(impl MatTraitConst + ToInputArray), quad: &Quad) -> opencv::Result<Mat> {
+    let (width, height) = (quad.width().round().max(1.0) as i32, quad.height().round().max(1.0) as i32);
+    let (w, h) = (width as f32, height as f32);
+    let target = [Point2f::new(0.0, 0.0), Point2f::new(w, 0.0), Point2f::new(w, h), Point2f::new(0.0, h)];
+    let straighten =
+        get_perspective_transform_slice(quad.corners.map(point2f), target, opencv::core::DECOMP_LU)?;
+    let mut cut = Mat::default();
+    let size = Size::new(width, height);
+    warp_perspective(page, &mut cut, &straighten, size, INTER_LINEAR, BORDER_REPLICATE, Scalar::default())?;
+    let width = (w / h * HEIGHT as f32).round().clamp(16.0, MAX_WIDTH as f32) as i32;
+    shrink(&cut, Size::new(width, HEIGHT))
+}
+
+/// Reads lines with greedy CTC.
+pub(crate) fn read_lines(
+    page: &(impl MatTraitConst + ToInputArray),
+    quads: &[Quad],
+    network: &mut dyn TextRecognition,
+    role: Role,
+) -> Result<Vec<Line>, Error> {
+    let mut lines: Vec<Option<Line>> = vec![None; quads.len()];
+    for_each_strip(page, quads, network, role, |network, index, classes| {
+        let (text, certainty) = greedy(classes, network.dictionary());
+        lines[index] = Some(Line { quad: quads[index], text, certainty });
+    })?;
+    Ok(lines.into_iter().flatten().collect())
+}
+
+/// Reads lines into the symbols of a machine-readable zone.
+pub(crate) fn read_frames(
+    page: &(impl MatTraitConst + ToInputArray),
+    quads: &[Quad],
+    network: &mut dyn TextRecognition,
+    role: Role,
+) -> Result<Vec<Frames>, Error> {
+    let folding = Folding::new(network.dictionary());
+    let mut frames: Vec<Option<Frames>> = vec![None; quads.len()];
+    for_each_strip(page, quads, network, role, |_, index, classes| {
+        let rows = classes.as_standard_layout();
+        frames[index] = Some(folding.fold(rows.as_slice().unwrap_or_default(), rows.ncols()));
+    })?;
+    Ok(frames.into_iter().flatten().collect())
+}
+
+fn for_each_strip(
+    page: &(impl MatTraitConst + ToInputArray),
+    quads: &[Quad],
+    network: &mut dyn TextRecognition,
+    role: Role,
+    mut each: impl FnMut(&dyn TextRecognition, usize, ArrayView2<'_, f32>),
+) -> Result<(), Error> {
+    let mut strips = Vec::with_capacity(quads.len());
+    for (index, quad) in quads.iter().enumerate() {
+        strips.push((index, strip(page, quad)?));
+    }
+    let bucket = |strip: &Mat| (strip.cols() as usize).div_ceil(BUCKET) * BUCKET;
+    strips.sort_by_key(|(_, strip)| bucket(strip));
+    for group in strips.chunk_by(|a, b| bucket(&a.1) == bucket(&b.1)) {
+        let width = bucket(&group[0].1);
+        for batch in group.chunks((MAX_BATCH / width).max(1)) {
+            let mut input = Array4::<f32>::zeros((batch.len(), 3, HEIGHT as usize, width));
+            for ((_, strip), target) in batch.iter().zip(input.outer_iter_mut()) {
+                write_tensor(strip, network.spec(), target)?;
+            }
+            let classes: Array3<f32> =
+                network.recognise(input.view()).map_err(|source| Error::Network { role, source })?;
+            for ((index, strip), classes) in batch.iter().zip(classes.axis_iter(Axis(0))) {
+                // What was filled up shows nothing.
+                let steps = (classes.nrows() * strip.cols() as usize).div_ceil(width).min(classes.nrows());
+                each(network, *index, classes.slice(s![..steps, ..]));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The best class of each step, without repeats and blanks, and its probability.
+fn greedy(classes: ArrayView2<'_, f32>, dictionary: &[String]) -> (String, Vec<f32>) {
+    let (mut text, mut certainty, mut last) = (String::new(), Vec::new(), 0);
+    for step in classes.outer_iter() {
+        let (best, p) = step
+            .iter()
+            .enumerate()
+            .fold((0, f32::MIN), |best, (i, p)| if *p > best.1 { (i, *p) } else { best });
+        if best != 0 && best == last {
+            if let Some(known) = certainty.last_mut() {
+                *known = p.max(*known);
+            }
+        } else if best != 0 {
+            text.push_str(dictionary.get(best).map_or("", String::as_str));
+            certainty.push(p);
+        }
+        last = best;
+    }
+    (text, certainty)
+}

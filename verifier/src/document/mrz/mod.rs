@@ -1,0 +1,217 @@
+//! Reading a machine-readable zone from what the recogniser saw on its rows.
+//!
+//! A layout is tried by reading each row at the layout's length ([`lattice`]), then choosing the text that the check
+//! digits confirm ([`choose`]). Nothing is reported as valid that is not certain: every digit must agree, the runner-up
+//! must be far, and every character that no digit covers must be clear by itself.
+
+pub(crate) mod alphabet;
+mod choose;
+mod fields;
+mod lattice;
+mod layout;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+use jiff::civil::Date;
+use reinstate_domain::document::{
+    CheckedField, FieldCheck, MrzFields, MrzFormat, MrzReading, ReadingThresholds, Repair,
+};
+
+use alphabet::{FILLER, FILLERS, Frames, SYMBOLS, Symbol, character};
+use choose::{Choice, choose};
+use layout::{Cell, Layout};
+
+/// A zone as it was read, and how well the frames fit it.
+pub(crate) struct Zone {
+    pub(crate) reading: MrzReading,
+    /// Present exactly when the reading is valid.
+    pub(crate) fields: Option<MrzFields>,
+    /// Log-probability of all frames, in nats: comparable between readings of the same rows.
+    pub(crate) fit: f32,
+}
+
+/// Reads two or three rows of text as a machine-readable zone, whichever format fits. `None` when no format does at all.
+/// `today` settles the century of two-digit years.
+pub(crate) fn read_zone(rows: &[&Frames], limits: &ReadingThresholds, today: Date) -> Option<Zone> {
+    let formats: &[MrzFormat] = match rows.len() {
+        2 => &[MrzFormat::Td3, MrzFormat::Td2, MrzFormat::MrvA, MrzFormat::MrvB],
+        3 => &[MrzFormat::Td1],
+        _ => return None,
+    };
+    let mut zones: Vec<Zone> =
+        formats.iter().filter_map(|format| read_as(*format, rows, limits, today)).collect();
+    // A wrong format fits so much worse that agreeing digits must not save it: a passport with a failing digit would
+    // else be read as a visa, which has none there.
+    let score = |zone: &Zone| zone.fit + if zone.reading.valid { AGREEMENT } else { 0.0 };
+    zones.sort_by(|a, b| score(b).total_cmp(&score(a)));
+    zones.into_iter().next()
+}
+
+/// What agreeing check digits are worth against a better fit, in nats.
+const AGREEMENT: f32 = 4.0;
+
+fn read_as(format: MrzFormat, rows: &[&Frames], limits: &ReadingThresholds, today: Date) -> Option<Zone> {
+    let ordinary = Layout::of(format);
+    // The number's check digit may be a filler, which is the sign of a long number.
+    let mut loose = ordinary.clone();
+    let sign = ordinary.checks.first()?.digit;
+    let can_overflow = !Layout::overflowing(format).is_empty();
+    if let (true, Cell::OneOf(mask)) = (can_overflow, &mut loose.cells[sign]) {
+        *mask |= FILLERS;
+    }
+    let mut cells = Vec::with_capacity(loose.cells.len());
+    let mut fit = 0.0;
+    for (line, frames) in rows.iter().enumerate() {
+        let reading = lattice::read_line(frames, loose.line(line))?;
+        cells.extend(reading.cells);
+        fit += reading.fit;
+    }
+    let zone = |layout: &Layout| assemble(layout, &restrict(layout, &cells), fit, limits, today);
+    let long = cells[sign][usize::from(FILLER)] > 0.5;
+    let mut best = None;
+    if long {
+        best = Layout::overflowing(format).iter().map(zone).find(|zone| zone.reading.valid);
+    }
+    Some(best.unwrap_or_else(|| zone(&ordinary)))
+}
+
+/// Leaves to each cell only what the layout allows there. What remains is not scaled up: a cell that showed something else
+/// stays as improbable as it is.
+fn restrict(layout: &Layout, cells: &[[f32; SYMBOLS]]) -> Vec<[f32; SYMBOLS]> {
+    let mut kept = cells.to_vec();
+    for (cell, posterior) in layout.cells.iter().zip(&mut kept) {
+        if let Cell::OneOf(mask) = cell {
+            let excluded = (0..SYMBOLS).filter(|symbol| mask & (1 << symbol) == 0);
+            excluded.for_each(|symbol| posterior[symbol] = 0.0);
+        }
+    }
+    kept
+}
+
+fn assemble(
+    layout: &Layout,
+    cells: &[[f32; SYMBOLS]],
+    fit: f32,
+    limits: &ReadingThresholds,
+    today: Date,
+) -> Zone {
+    let Choice { seen, confirmed, checks } = choose(layout, cells, limits);
+    if std::env::var_os("DEBUG_LINES").is_some() && checks.iter().filter(|c| c.passed).count() >= 2 {
+        eprintln!("{:?} fit {fit} checks {:?}", layout.format, checks.iter().map(|c| c.passed).collect::<Vec<_>>());
+        for l in lines(layout, &seen) { eprintln!("  {l}"); }
+        let cov: Vec<usize> = covered(layout).collect();
+        for (i, c) in cells.iter().enumerate() {
+            let p = c[usize::from(seen[i])];
+            if p < 0.8 {
+                let mut v: Vec<(f32, char)> = c.iter().enumerate().map(|(s, p)| (*p, character(s as u8))).collect();
+                v.sort_by(|a, b| b.0.total_cmp(&a.0));
+                eprintln!("   cell {}:{} covered {} {:?}", i / layout.width, i % layout.width, cov.contains(&i), &v[..3]);
+            }
+        }
+        if let Some(c) = &confirmed { eprintln!("   confirmed margin {} {:?}", c.margin, lines(layout, &c.symbols)); }
+    }
+    let certainty = covered(layout).map(|cell| cells[cell][usize::from(seen[cell])]).fold(1.0, f32::min);
+    let read = lines(layout, &seen);
+    let accepted = confirmed.and_then(|confirmed| {
+        let repairs = repairs(layout, &seen, &confirmed.symbols, confirmed.margin);
+        let clear = is_clear(layout, cells, &seen, &confirmed.symbols, limits);
+        let least = if repairs.is_empty() { limits.min_margin } else { limits.min_repair_margin };
+        let text = lines(layout, &confirmed.symbols);
+        let fields = fields::parse(layout, &confirmed.symbols, &text, today)?;
+        (clear && confirmed.margin >= least).then_some((text, repairs, fields))
+    });
+    let (reading, fields) = match accepted {
+        Some((text, repairs, fields)) => {
+            let checks = checks.iter().map(|check| FieldCheck { passed: true, ..*check }).collect();
+            let reading = MrzReading {
+                format: layout.format,
+                lines: text,
+                read,
+                repairs,
+                valid: true,
+                checks,
+                certainty,
+            };
+            (reading, Some(fields))
+        }
+        None => {
+            let reading = MrzReading {
+                format: layout.format,
+                lines: Vec::new(),
+                read,
+                repairs: Vec::new(),
+                valid: false,
+                checks,
+                certainty,
+            };
+            (reading, None)
+        }
+    };
+    Zone { reading, fields, fit }
+}
+
+/// The cells that take part in a check digit.
+fn covered(layout: &Layout) -> impl Iterator<Item = usize> {
+    layout.checks.iter().flat_map(|check| check.cells.iter().copied().chain([check.digit]))
+}
+
+/// Whether every character is as certain as it has to be, and the whole looks like a zone.
+fn is_clear(
+    layout: &Layout,
+    cells: &[[f32; SYMBOLS]],
+    seen: &[Symbol],
+    symbols: &[Symbol],
+    limits: &ReadingThresholds,
+) -> bool {
+    let mut is_covered = vec![false; symbols.len()];
+    covered(layout).for_each(|cell| is_covered[cell] = true);
+    let certain = symbols.iter().enumerate().all(|(cell, symbol)| {
+        // A repaired character is uncertain by nature; its margin is judged instead.
+        let repaired = seen[cell] != *symbol;
+        let least = if is_covered[cell] { limits.min_covered } else { limits.min_uncovered };
+        repaired || cells[cell][usize::from(*symbol)] >= least
+    });
+    let fillers = symbols.iter().filter(|symbol| **symbol == FILLER).count() as f32 / symbols.len() as f32;
+    certain
+        && (limits.filler_share[0]..=limits.filler_share[1]).contains(&fillers)
+        && follows_grammar(layout, symbols)
+}
+
+/// The most probable symbol of each cell need not add up to an allowed line.
+fn follows_grammar(layout: &Layout, symbols: &[Symbol]) -> bool {
+    (0..layout.lines()).all(|line| {
+        let text = &symbols[line * layout.width..(line + 1) * layout.width];
+        let start = Some(0);
+        layout
+            .line(line)
+            .iter()
+            .zip(text)
+            .fold(start, |s, (cell, symbol)| layout::follow(*cell, s?, *symbol))
+            .is_some()
+    })
+}
+
+fn repairs(layout: &Layout, seen: &[Symbol], symbols: &[Symbol], margin: f32) -> Vec<Repair> {
+    let changed = seen.iter().zip(symbols).enumerate().filter(|(_, (from, to))| from != to);
+    changed
+        .map(|(cell, (from, to))| Repair {
+            line: cell / layout.width,
+            column: cell % layout.width,
+            from: character(*from),
+            to: character(*to),
+            margin,
+        })
+        .collect()
+}
+
+fn lines(layout: &Layout, symbols: &[Symbol]) -> Vec<String> {
+    symbols.chunks(layout.width).map(|line| line.iter().copied().map(character).collect()).collect()
+}
+
+/// How many check digits of a reading agree.
+pub(crate) fn agreeing(reading: &MrzReading) -> usize {
+    let counted = |check: &&FieldCheck| check.passed && check.field != CheckedField::PersonalNumber;
+    reading.checks.iter().filter(counted).count()
+}

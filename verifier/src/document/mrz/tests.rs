@@ -1,0 +1,235 @@
+//! The whole decoder against recognisers that know the right answer and blur it.
+
+use jiff::civil::date;
+use proptest::prelude::*;
+
+use super::testing::{Noise, frames_of};
+use super::*;
+
+const TODAY: Date = date(2026, 11, 23);
+
+fn limits() -> ReadingThresholds {
+    crate::models::Bundle::open(None).unwrap().document_thresholds().reading.clone()
+}
+
+const TD3: [&str; 2] =
+    ["P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L898902C36UTO7408122F1204159ZE184226B<<<<<10"];
+const TD2: [&str; 2] = ["I<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<", "D231458907UTO7408122F1204159<<<<<<<6"];
+const TD1: [&str; 3] =
+    ["I<UTOD231458907<<<<<<<<<<<<<<<", "7408122F1204159UTO<<<<<<<<<<<6", "ERIKSSON<<ANNA<MARIA<<<<<<<<<<"];
+const MRVA: [&str; 2] =
+    ["V<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L8988901C4XXX4009078F96121096ZE184226B<<<<<<"];
+const MRVB: [&str; 2] = ["V<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<", "L8988901C4XXX4009078F9612109<<<<<<<<"];
+
+fn read(lines: &[&str], noise: &[Noise]) -> Zone {
+    let frames: Vec<Frames> = lines.iter().zip(noise).map(|(line, noise)| frames_of(line, noise)).collect();
+    read_zone(&frames.iter().collect::<Vec<_>>(), &limits(), TODAY).unwrap()
+}
+
+fn clearly(lines: &[&str]) -> Zone {
+    read(lines, &vec![Noise::none(); lines.len()])
+}
+
+fn confused(line: usize, confusions: &[(usize, char, f32)]) -> Vec<Noise> {
+    let mut noise = vec![Noise::none(); 3];
+    noise[line].confusions = confusions.to_vec();
+    noise
+}
+
+#[test]
+fn every_format_is_told_from_the_others_and_read() {
+    for (lines, format) in [
+        (&TD3[..], MrzFormat::Td3),
+        (&TD2, MrzFormat::Td2),
+        (&TD1, MrzFormat::Td1),
+        (&MRVA, MrzFormat::MrvA),
+        (&MRVB, MrzFormat::MrvB),
+    ] {
+        let zone = clearly(lines);
+        assert_eq!(
+            (zone.reading.format, &zone.reading.lines[..]),
+            (format, &lines.iter().map(ToString::to_string).collect::<Vec<_>>()[..])
+        );
+        assert!(zone.reading.repairs.is_empty());
+        assert_eq!(zone.fields.unwrap().surname, "ERIKSSON");
+    }
+}
+
+#[test]
+fn germany_and_an_empty_personal_number_without_digit_are_read() {
+    let zone = clearly(&[
+        "P<D<<MUSTERMANN<<ERIKA<<<<<<<<<<<<<<<<<<<<<<",
+        "C01X00T478D<<6408125F2702283<<<<<<<<<<<<<<<4",
+    ]);
+    let fields = zone.fields.unwrap();
+    assert_eq!((fields.issuer.as_str(), fields.nationality.as_str()), ("D", "D"));
+}
+
+#[test]
+fn a_long_number_of_a_card_goes_on_in_the_optional_data() {
+    // ICAO 9303-5 appendix: number D23145890734, whose last three characters overflow.
+    let digit = mrz::check_digit("D23145890734").unwrap();
+    let first = format!("I<UTOD23145890<734{digit}<<<<<<<<<<<");
+    let second = "7408122F1204159UTO<<<<<<<<<<<";
+    let covered = format!("{}{}{}{}", &first[5..30], &second[0..7], &second[8..15], &second[18..29]);
+    let second = format!("{second}{}", mrz::check_digit(&covered).unwrap());
+    let zone = clearly(&[&first, &second, TD1[2]]);
+    assert_eq!(zone.fields.unwrap().number, "D23145890734");
+}
+
+#[test]
+fn a_look_alike_is_repaired_when_the_digits_leave_one_answer_and_the_repair_is_reported() {
+    // The recogniser prefers the letter O to the zero of the number.
+    let zone = read(&TD3, &confused(1, &[(5, 'O', 0.8)]));
+    assert!(zone.reading.valid);
+    assert_eq!(zone.reading.lines, TD3);
+    assert_eq!(zone.reading.read[1], "L8989O2C36UTO7408122F1204159ZE184226B<<<<<10");
+    let [repair] = &zone.reading.repairs[..] else { panic!("one repair") };
+    assert_eq!((repair.line, repair.column, repair.from, repair.to), (1, 5, 'O', '0'));
+    assert!(repair.margin >= limits().min_repair_margin);
+}
+
+#[test]
+fn a_pair_that_no_digit_can_tell_apart_is_never_guessed() {
+    // G and 6 have the same value modulo ten.
+    let number = "L89890GC3";
+    let line = TD3[1].replacen("L898902C3", number, 1);
+    let digit = mrz::check_digit(number).unwrap();
+    let line = format!("{}{digit}{}", &line[..9], &line[10..43]);
+    let covered = format!("{}{}{}", &line[0..10], &line[13..20], &line[21..43]);
+    let line = format!("{line}{}", mrz::check_digit(&covered).unwrap());
+    let zone = read(&[TD3[0], &line], &confused(1, &[(6, '6', 0.55)]));
+    assert!(!zone.reading.valid && zone.reading.lines.is_empty());
+}
+
+#[test]
+fn a_name_that_is_unclear_is_not_reported_because_no_digit_covers_it() {
+    let zone = read(&TD3, &confused(0, &[(6, 'P', 0.5)]));
+    assert!(!zone.reading.valid && zone.reading.lines.is_empty() && zone.fields.is_none());
+    assert!(!zone.reading.read.is_empty());
+}
+
+#[test]
+fn digits_that_fail_as_printed_are_reported_with_certainty() {
+    let printed = "L898902C36UTO7408122F1204159ZE184226B<<<<<19";
+    let zone = clearly(&[TD3[0], printed]);
+    assert_eq!(zone.reading.lines, Vec::<String>::new());
+    assert_eq!(zone.reading.read[1], printed);
+    let failed: Vec<_> =
+        zone.reading.checks.iter().filter(|check| !check.passed).map(|check| check.field).collect();
+    assert_eq!(failed, [CheckedField::Composite]);
+    assert!(zone.reading.certainty > 0.9);
+}
+
+#[test]
+fn two_rows_of_other_text_are_no_zone() {
+    let zone = clearly(&[
+        "THEQUICKBROWNFOXJUMPSOVERTHELAZYDOGANDRUNSAW",
+        "0123456789012345678901234567890123456789ABCD",
+    ]);
+    assert!(!zone.reading.valid);
+}
+
+prop_compose! {
+    /// A passport's zone with digits that agree, as the `mrz` crate prints it.
+    fn passports()(
+        surname in "[A-Z]{2,12}", given in "[A-Z]{2,8}( [A-Z]{1,8})?", number in "[A-Z0-9]{6,9}",
+        birth in 0i64..25_000, valid in 0i64..7_000, personal in "[A-Z0-9]{0,14}", sex: bool,
+    ) -> Vec<String> {
+        let day = |days: i64| mrz::MrzDate::Calendar(mrz::Date::from_epoch_days(days - 7_000));
+        let fields = mrz::Td3Fields {
+            issuing_country: "UTO".into(), document_number: number, surname, given_names: given,
+            nationality: "UTO".into(), date_of_birth: day(birth),
+            sex: if sex { mrz::Sex::Female } else { mrz::Sex::Male },
+            date_of_expiry: mrz::MrzDate::Calendar(mrz::Date::from_epoch_days(18_000 + valid)),
+            personal_number: (!personal.is_empty()).then_some(personal),
+            ..Default::default()
+        };
+        mrz::format_td3(&fields).lines().map(str::to_owned).collect()
+    }
+}
+
+prop_compose! {
+    fn cards()(
+        surname in "[A-Z]{2,12}", given in "[A-Z]{2,8}", number in "[A-Z0-9]{5,12}",
+        birth in 0i64..25_000, optional in "[A-Z0-9]{0,9}",
+    ) -> Vec<String> {
+        let fields = mrz::Td1Fields {
+            document_code: "ID".into(), issuing_country: "UTO".into(), document_number: number, surname, given_names: given,
+            nationality: "UTO".into(),
+            date_of_birth: mrz::MrzDate::Calendar(mrz::Date::from_epoch_days(birth - 7_000)),
+            sex: mrz::Sex::Unspecified,
+            date_of_expiry: mrz::MrzDate::Calendar(mrz::Date::from_epoch_days(22_000)),
+            optional_data_2: (!optional.is_empty()).then_some(optional),
+            ..Default::default()
+        };
+        mrz::format_td1(&fields).lines().map(str::to_owned).collect()
+    }
+}
+
+/// Confusions that can push the truth down to second place, up to four to a line, and fillers that get lost.
+fn noise() -> impl Strategy<Value = Noise> {
+    let confusions = prop::collection::vec((0usize..44, "[A-Z0-9<]", 0.05f32..0.85), 0..4);
+    (confusions, prop_oneof![Just(0usize), 3usize..9], 0.0f32..0.2).prop_map(|(confusions, swallow, haze)| {
+        Noise {
+            confusions: confusions
+                .into_iter()
+                .filter_map(|(at, c, p)| Some((at, c.chars().next()?, p)))
+                .collect(),
+            swallow,
+            haze,
+        }
+    })
+}
+
+/// Where no digit covers a cell, the truth stays ahead: there a confident lie can't be told from the truth.
+fn spare_uncovered(format: MrzFormat, line: usize, mut noise: Noise) -> Noise {
+    let layout = Layout::of(format);
+    let covered: Vec<usize> = covered(&layout).collect();
+    noise.confusions.retain(|(at, ..)| *at < layout.width);
+    for (at, _, p) in &mut noise.confusions {
+        if !covered.contains(&(line * layout.width + *at)) {
+            *p = p.min(0.49);
+        }
+    }
+    noise
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn what_is_seen_clearly_is_read(lines in prop_oneof![passports(), cards()]) {
+        let zone = clearly(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+        prop_assert_eq!(zone.reading.lines, lines);
+    }
+
+    #[test]
+    fn noise_leads_to_the_truth_or_to_nothing(
+        lines in prop_oneof![passports(), cards()], noise in prop::collection::vec(noise(), 3),
+    ) {
+        let format = if lines.len() == 3 { MrzFormat::Td1 } else { MrzFormat::Td3 };
+        let noise: Vec<Noise> =
+            noise.into_iter().enumerate().map(|(line, n)| spare_uncovered(format, line, n)).collect();
+        let zone = read(&lines.iter().map(String::as_str).collect::<Vec<_>>(), &noise);
+        if zone.reading.valid {
+            prop_assert_eq!(zone.reading.lines, lines);
+        } else {
+            prop_assert!(zone.reading.lines.is_empty() && zone.fields.is_none());
+        }
+    }
+
+    #[test]
+    fn an_altered_character_is_never_reported_as_valid(
+        lines in prop_oneof![passports(), cards()], at in 0usize..9, to in "[0-9A-Z]",
+    ) {
+        let mut altered = lines.clone();
+        let (line, column) = if lines.len() == 3 { (0, 5 + at) } else { (1, at) };
+        altered[line].replace_range(column..=column, &to);
+        let zone = clearly(&altered.iter().map(String::as_str).collect::<Vec<_>>());
+        if zone.reading.valid {
+            // Only where the digits can't see it: values that agree modulo ten.
+            prop_assert_eq!(&zone.reading.lines, &altered);
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Reads identity documents and compares faces. Everything here measures and reads; what the measures mean is decided in
+//! [`reinstate_domain`] against the thresholds of the model bundle. The only crate that links OpenCV and ONNX Runtime.
+
+pub mod document;
+pub mod evaluate;
+pub mod face;
+pub mod image;
+pub mod models;
+pub mod recognise;
+pub mod timing;

@@ -1,0 +1,91 @@
+//! The seams between the code that prepares and reads tensors, and the networks. Whoever implements one of these knows
+//! nothing of documents or thresholds; a double in a test knows the right answer, so that all other code is tested
+//! without weights.
+
+use ndarray::{Array2, Array3, ArrayView4};
+
+use crate::image::Picture;
+use crate::models::{Error, ModelSpec};
+
+/// Finds text.
+pub trait TextDetection {
+    /// How the tensor is to be made.
+    fn spec(&self) -> &ModelSpec;
+
+    /// `[1, 3, height, width]`, sides that are multiples of 32, to the probability of text at each `[row, column]`.
+    ///
+    /// # Errors
+    /// The network failed.
+    fn detect(&mut self, page: ArrayView4<'_, f32>) -> Result<Array2<f32>, Error>;
+}
+
+/// Reads lines of text.
+pub trait TextRecognition {
+    /// How the tensor is to be made.
+    fn spec(&self) -> &ModelSpec;
+
+    /// `[lines, 3, 48, width]` to probabilities `[line, time step, class]`, one step for about 8 pixels.
+    ///
+    /// # Errors
+    /// The network failed.
+    fn recognise(&mut self, lines: ArrayView4<'_, f32>) -> Result<Array3<f32>, Error>;
+
+    /// The text of each class; 0 is the blank of CTC.
+    fn dictionary(&self) -> &[String];
+}
+
+/// A point of a picture: x, y in pixels.
+pub type Point = [f32; 2];
+
+/// One face in a picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DetectedFace {
+    /// x, y, width, height in pixels; may reach over the picture's edge.
+    pub bounds: [f32; 4],
+    /// 0 to 1.
+    pub score: f32,
+    /// Left eye, right eye, nose, left and right corner of the mouth, as seen in the picture.
+    pub landmarks: [Point; 5],
+}
+
+/// The direction of a head in degrees; 0, 0, 0 looks into the camera.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Angles {
+    pub yaw: f32,
+    pub pitch: f32,
+    pub roll: f32,
+}
+
+/// Finds faces.
+pub trait FaceDetection {
+    /// Every face in the picture, best first.
+    ///
+    /// # Errors
+    /// The network failed.
+    fn detect(&mut self, picture: &Picture) -> Result<Vec<DetectedFace>, Error>;
+}
+
+/// Turns a face into a vector that says whose it is.
+pub trait FaceEmbedding {
+    /// A vector of length 1: the dot product of two is their cosine similarity.
+    ///
+    /// # Errors
+    /// The network failed.
+    fn embed(&mut self, picture: &Picture, face: &DetectedFace) -> Result<Vec<f32>, Error>;
+}
+
+/// Tells a face before the camera from a picture of one.
+pub trait FaceLiveness {
+    /// 0 (a picture of a face) to 1 (a face).
+    ///
+    /// # Errors
+    /// The network failed.
+    fn liveness(&mut self, picture: &Picture, face: &DetectedFace) -> Result<f32, Error>;
+}
+
+/// Measures where a head looks.
+pub trait FacePose {
+    /// # Errors
+    /// The network failed.
+    fn pose(&mut self, picture: &Picture, face: &DetectedFace) -> Result<Angles, Error>;
+}
