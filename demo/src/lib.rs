@@ -18,3 +18,4 @@ pub use outbox::Outbox;
 pub use pictures::Pictures;
 pub use stories::{Outcome, STORIES, Story};
 pub use teller::Teller;
+pub use ureq::http::Method;
