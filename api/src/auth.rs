@@ -101,7 +101,9 @@ impl Keys {
 
     fn find(&self, token: &str) -> Option<&Key> {
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        self.0.iter().filter(|key| bool::from(key.sha256.ct_eq(&hash))).last()
+        self.0
+            .iter()
+            .fold(None, |found, key| if bool::from(key.sha256.ct_eq(&hash)) { Some(key) } else { found })
     }
 }
 
@@ -238,7 +240,8 @@ mod tests {
         let token = tokens.token(case(1));
         assert_eq!(tokens.case(&token), Some(case(1)));
         assert_eq!(OwnerTokens::new([2; 32]).case(&token), None);
-        let forged = token.replace(&case(1).as_uuid().simple().to_string(), &case(2).as_uuid().simple().to_string());
+        let forged =
+            token.replace(&case(1).as_uuid().simple().to_string(), &case(2).as_uuid().simple().to_string());
         assert_eq!(tokens.case(&forged), None);
         for bad in ["", "rt_", "rt_x_y", &token[..token.len() - 1]] {
             assert_eq!(tokens.case(bad), None, "{bad}");

@@ -155,7 +155,7 @@ impl Problem {
     /// The one place where the domain's refusals get a status.
     pub(crate) fn refused(refusal: &Refusal, now: Timestamp) -> Self {
         let conflict = |code, detail| Self::new(StatusCode::CONFLICT, code, detail);
-        let problem = match refusal {
+        match refusal {
             Refusal::UnknownAccount | Refusal::UnknownCase | Refusal::UnknownEvidence => Self::not_found(),
             Refusal::Erased => conflict("erased", "The personal data of this account was erased."),
             Refusal::LockInFuture => Self::field("/locked_at", "must not be in the future"),
@@ -164,8 +164,8 @@ impl Problem {
                 reactivation: Some(*case),
                 ..conflict("already_open", "A reactivation of this account is open.")
             },
-            Refusal::CoolingOff { opens_at } => return Self::not_yet(NotYet::CoolingOff, *opens_at),
-            Refusal::RetryLater { retry_after } => return Self::not_yet(NotYet::RetryLater, *retry_after),
+            Refusal::CoolingOff { opens_at } => Self::not_yet(NotYet::CoolingOff, *opens_at),
+            Refusal::RetryLater { retry_after } => Self::not_yet(NotYet::RetryLater, *retry_after),
             Refusal::RetryNever => {
                 conflict("retry_never", "No further reactivation can be opened. Contact the exchange.")
             }
@@ -196,8 +196,7 @@ impl Problem {
             }
             Refusal::NotInReview => conflict("not_in_review", "The reactivation is not in review."),
             Refusal::Policy(_) => Self::internal(),
-        };
-        problem
+        }
     }
 
     /// A reactivation that can't be opened yet.

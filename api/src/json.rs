@@ -24,13 +24,18 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let kind = request.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        let is_json = kind.split(';').next().is_some_and(|k| k.trim().eq_ignore_ascii_case("application/json"));
+        let is_json =
+            kind.split(';').next().is_some_and(|k| k.trim().eq_ignore_ascii_case("application/json"));
         let body = web::Bytes::from_request(request, payload);
         Box::pin(async move {
             let body = body.await.map_err(|e| unreadable(&e))?;
             if !is_json {
                 let detail = "Send the body as Content-Type: application/json.";
-                return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
+                return Err(Problem::new(
+                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                    "unsupported_media_type",
+                    detail,
+                ));
             }
             if body.len() > MAX {
                 return Err(too_large());
@@ -47,7 +52,9 @@ fn too_large() -> Problem {
 fn unreadable(error: &actix_web::Error) -> Problem {
     match error.as_response_error().status_code() {
         StatusCode::PAYLOAD_TOO_LARGE => too_large(),
-        _ => Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", "The body ended before it was complete."),
+        _ => {
+            Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", "The body ended before it was complete.")
+        }
     }
 }
 
@@ -148,9 +155,11 @@ mod tests {
 
     #[test]
     fn what_is_no_json_or_too_deep_or_followed_by_more_is_refused() {
-        let deep = format!("{{\"inner\":{}", "[".repeat(10_000));
-        for body in ["", "{", "nope", &deep, r#"{"inner":{"number":1}} {}"#] {
-            assert_eq!(problem(body)["status"], json!(400), "{}", &body[..body.len().min(30)]);
+        let deep = "[".repeat(10_000);
+        for body in ["", "{", "nope", r#"{"inner":{"number":1}} {}"#] {
+            assert_eq!(problem(body)["status"], json!(400), "{body}");
         }
+        let nested = parse::<Value>(deep.as_bytes()).err().unwrap();
+        assert_eq!(nested.status(), StatusCode::BAD_REQUEST);
     }
 }

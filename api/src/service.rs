@@ -15,8 +15,8 @@ use reinstate_domain::sealed::{BlobId, purpose};
 use reinstate_domain::wire::Fingerprint;
 use reinstate_store::blobs::Blobs;
 use reinstate_store::journal::{self, Executed, Journal};
-use reinstate_store::log::LogReader;
 use reinstate_store::keys::{self, DataKey, Keys as DataKeys};
+use reinstate_store::log::LogReader;
 use reinstate_store::master::Master;
 use reinstate_store::read_models::{ReactivationRow, ReadModels};
 use reinstate_store::seal;
@@ -242,7 +242,6 @@ impl Service {
     }
 }
 
-
 fn reused() -> Problem {
     let detail = "This Idempotency-Key was used for another request.";
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail)
@@ -256,11 +255,12 @@ fn replay(account: Arc<Account>, answer: Answer) -> Result<Done, Problem> {
 }
 
 fn write_failed(error: &journal::Error) -> Problem {
-    tracing::error!(error = &error as &dyn std::error::Error, "a write failed");
+    tracing::error!(error = error as &(dyn std::error::Error + 'static), "a write failed");
     match error {
         journal::Error::Indeterminate => Problem::outcome_unknown(),
         journal::Error::Quarantined { .. } => {
-            let detail = "This account halts: its history has an entry that this version does not understand.";
+            let detail =
+                "This account halts: its history has an entry that this version does not understand.";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "account_quarantined", detail)
         }
         journal::Error::Contended => {

@@ -66,9 +66,8 @@ impl Application {
     ) -> Result<Self, Error> {
         let (listener, address) = bind(&settings.listen)?;
         let (operations_listener, operations_address) = bind(&settings.operations_listen)?;
-        let failed = |address: SocketAddr| {
-            move |source| Error::Listen { address: address.to_string(), source }
-        };
+        let failed =
+            |address: SocketAddr| move |source| Error::Listen { address: address.to_string(), source };
         let shared = service.clone();
         let server = HttpServer::new(move || {
             App::new().wrap(from_fn(observe)).app_data(shared.clone()).configure(routes)
@@ -135,7 +134,12 @@ fn bind(address: &str) -> Result<(TcpListener, SocketAddr), Error> {
 
 fn routes(config: &mut web::ServiceConfig) {
     let bad_query = |_, _: &_| {
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", "A query parameter is unknown or not as it must be.").into()
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "validation_failed",
+            "A query parameter is unknown or not as it must be.",
+        )
+        .into()
     };
     config
         .app_data(web::QueryConfig::default().error_handler(bad_query))
@@ -146,7 +150,11 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(
             web::scope("/v1")
                 .service(at("/accounts").route(web::get().to(accounts::list)))
-                .service(at("/accounts/{account}").route(web::put().to(accounts::enrol)).route(web::get().to(accounts::read)))
+                .service(
+                    at("/accounts/{account}")
+                        .route(web::put().to(accounts::enrol))
+                        .route(web::get().to(accounts::read)),
+                )
                 .service(at("/accounts/{account}/portrait").route(web::put().to(portraits::put)))
                 .service(at("/accounts/{account}/locks").route(web::post().to(locks::lock)))
                 .service(at("/accounts/{account}/releases").route(web::post().to(locks::release)))
@@ -165,16 +173,19 @@ fn routes(config: &mut web::ServiceConfig) {
                 .service(at("/reactivations/{id}/submit").route(web::post().to(cases::submit)))
                 .service(at("/reactivations/{id}/cancel").route(web::post().to(cases::cancel)))
                 .service(at("/reactivations/{id}/review").route(web::post().to(reviews::decide)))
-                .service(at("/reactivations/{id}/evidence/{evidence}/{part}").route(web::get().to(reviews::evidence))),
+                .service(
+                    at("/reactivations/{id}/evidence/{evidence}/{part}")
+                        .route(web::get().to(reviews::evidence)),
+                ),
         )
-        .default_service(web::to(|| async { Problem::not_found() }));
+        .default_service(web::to(|| async { Err::<HttpResponse, _>(Problem::not_found()) }));
 }
 
 /// A path whose other methods are answered 405 with a problem.
 fn at(path: &str) -> actix_web::Resource {
     web::resource(path).default_service(web::to(|| async {
         let detail = "This address does not know the method.";
-        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+        Err::<HttpResponse, _>(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail))
     }))
 }
 
@@ -213,7 +224,7 @@ fn trace_id(request: &ServiceRequest) -> String {
     let valid = |id: &&str| {
         id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()) && id.bytes().any(|b| b != b'0')
     };
-    given.filter(valid).map_or_else(|| Uuid::new_v4().simple().to_string(), str::to_owned)
+    given.filter(valid).map_or_else(|| Uuid::now_v7().simple().to_string(), str::to_owned)
 }
 
 /// Gives a refusal its request id, and turns what the framework refused by itself into a problem as well.
@@ -237,9 +248,11 @@ fn framework_problem(status: StatusCode) -> Problem {
     match status {
         StatusCode::NOT_FOUND => Problem::not_found(),
         StatusCode::PAYLOAD_TOO_LARGE => Problem::new(status, "body_too_large", "The body is too large."),
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-            Problem::new(status, "unsupported_media_type", "The body's content type is not the one expected here.")
-        }
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::new(
+            status,
+            "unsupported_media_type",
+            "The body's content type is not the one expected here.",
+        ),
         status if status.is_server_error() => Problem::internal(),
         status => Problem::new(status, "bad_request", "The request is not as it must be."),
     }

@@ -6,9 +6,8 @@ use actix_web::http::StatusCode;
 use actix_web::web;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
-use imagesize::ImageType;
 use reinstate_domain::entry::Hash;
-use reinstate_domain::evidence::{MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS};
+use reinstate_domain::evidence::{MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS, MIN_IMAGE_SIDE};
 use reinstate_domain::reason::ReasonCode;
 
 use crate::error::{FieldError, Problem};
@@ -26,17 +25,28 @@ pub(crate) fn check_image(bytes: &[u8], part: &str) -> Result<(), Problem> {
     if bytes.len() > MAX_IMAGE_BYTES {
         return Err(Problem::image(StatusCode::PAYLOAD_TOO_LARGE, ReasonCode::ImageTooLarge, part));
     }
-    let kind = imagesize::image_type(bytes).ok();
-    if !matches!(kind, Some(ImageType::Jpeg | ImageType::Png | ImageType::Webp)) {
+    if content_type(bytes).is_none() {
         return Err(Problem::image(StatusCode::UNSUPPORTED_MEDIA_TYPE, ReasonCode::ImageUnsupported, part));
     }
     let unprocessable = |reason| Problem::image(StatusCode::UNPROCESSABLE_ENTITY, reason, part);
     let size = imagesize::blob_size(bytes).map_err(|_| unprocessable(ReasonCode::ImageCorrupt))?;
     let pixels = (size.width as u64).saturating_mul(size.height as u64);
+    let smallest_side = size.width.min(size.height);
     match pixels {
         0 => Err(unprocessable(ReasonCode::ImageCorrupt)),
         n if n > MAX_IMAGE_PIXELS => Err(unprocessable(ReasonCode::ImageTooLarge)),
+        _ if smallest_side < MIN_IMAGE_SIDE as usize => Err(unprocessable(ReasonCode::ImageTooSmall)),
         _ => Ok(()),
+    }
+}
+
+/// The media type by the signature that the bytes begin with, whatever they are called.
+pub(crate) fn content_type(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some("image/png"),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
+        _ => None,
     }
 }
 
@@ -114,8 +124,7 @@ impl Form {
         if self.images.iter().filter(|(known, _)| known == name).count() >= most {
             return Err(doubled(name));
         }
-        let too_large =
-            || Problem::image(StatusCode::PAYLOAD_TOO_LARGE, ReasonCode::ImageTooLarge, name);
+        let too_large = || Problem::image(StatusCode::PAYLOAD_TOO_LARGE, ReasonCode::ImageTooLarge, name);
         let bytes = collect(field, MAX_IMAGE_BYTES).await?.ok_or_else(too_large)?;
         check_image(&bytes, name)?;
         self.images.push((name.to_owned(), bytes));
@@ -192,6 +201,7 @@ mod tests {
         assert_eq!(code(&png(50_000, 50_000)), (422, "image_too_large".into()));
         assert_eq!(code(&png(u32::MAX, u32::MAX)), (422, "image_too_large".into()));
         assert_eq!(code(&png(0, 10)), (422, "image_corrupt".into()));
+        assert_eq!(code(&png(1000, 10)), (422, "image_too_small".into()));
     }
 
     #[test]

@@ -62,6 +62,7 @@ reasons! {
     FaceNotFound "face_not_found" true "No face was found. Look into the camera.", "No face was detected in a frame.";
     FaceMultiple "face_multiple" true "More than one face is in the picture. Be alone in front of the camera.", "Several faces were detected in a frame.";
     FaceTooSmall "face_too_small" true "Come closer to the camera.", "The face is smaller than the threshold.";
+    FaceCropped "face_cropped" true "A part of your face is outside the picture. Show all of it.", "The visible part of the face is below the threshold.";
     FaceBlurred "face_blurred" true "The picture is blurred. Hold still.", "Sharpness of the face is below the threshold.";
     FaceDark "face_dark" true "It is too dark. Turn on a light in front of you.", "The face is too dark.";
     FaceTurned "face_turned" true "Look straight into the camera.", "The head's pose is outside the limits.";

@@ -4,7 +4,9 @@
 use std::{io, path::Path, sync::Arc};
 
 use bytes::Bytes;
-use object_store::{ObjectStore, ObjectStoreExt, PutPayload, local::LocalFileSystem, path::Path as Key};
+use object_store::{
+    ObjectStore, ObjectStoreExt, PutPayload, local::LocalFileSystem, memory::InMemory, path::Path as Key,
+};
 use reinstate_domain::{
     entry::Hash,
     ids::AccountId,
@@ -42,6 +44,14 @@ pub enum Error {
 pub struct Blobs(Addressed);
 
 impl Blobs {
+    /// In a folder that may not exist, for someone who only reads: nothing is made.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the folder can't be used.
+    pub fn local_to_read(folder: &Path) -> Result<Self, Error> {
+        Addressed::local_to_read(folder).map(Self)
+    }
+
     /// In a folder of this machine, made when it does not exist.
     ///
     /// # Errors
@@ -88,6 +98,14 @@ impl Blobs {
 pub struct Artefacts(Addressed);
 
 impl Artefacts {
+    /// In a folder that may not exist, for someone who only reads: nothing is made.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the folder can't be used.
+    pub fn local_to_read(folder: &Path) -> Result<Self, Error> {
+        Addressed::local_to_read(folder).map(Self)
+    }
+
     /// In a folder of this machine, made when it does not exist.
     ///
     /// # Errors
@@ -122,6 +140,11 @@ impl Addressed {
         std::fs::create_dir_all(folder).map_err(|e| Error::Unavailable(Box::new(e)))?;
         let store = LocalFileSystem::new_with_prefix(folder).map_err(failed)?.with_fsync(true);
         Ok(Self { store: Arc::new(store) })
+    }
+
+    /// A folder that does not exist is an empty store.
+    fn local_to_read(folder: &Path) -> Result<Self, Error> {
+        if folder.is_dir() { Self::local(folder) } else { Ok(Self { store: Arc::new(InMemory::new()) }) }
     }
 
     async fn put(&self, bytes: Bytes) -> Result<Hash, Error> {

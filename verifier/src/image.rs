@@ -1,15 +1,17 @@
 //! Decoding what a stranger sent. In Rust only, three formats only, by the bytes and not by what they are said to be;
 //! size is checked before anything is allocated for pixels.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 
 use image::codecs::jpeg::JpegDecoder;
-use image::codecs::png::PngDecoder;
+use image::codecs::png::{PngDecoder, PngEncoder};
 use image::codecs::webp::WebPDecoder;
 use image::error::ImageError;
-use image::{DynamicImage, ImageDecoder, Limits, RgbImage};
+use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, Limits, RgbImage};
 use opencv::boxed_ref::BoxedRef;
-use opencv::core::{Mat, Vec3b};
+use opencv::core::{Mat, Size, Vec3b};
+use opencv::imgproc::{INTER_AREA, resize};
 use reinstate_domain::evidence::{MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS, MIN_IMAGE_SIDE};
 use reinstate_domain::reason::ReasonCode;
 
@@ -31,6 +33,11 @@ pub enum Fault {
     #[error("a side of less than {MIN_IMAGE_SIDE} pixels")]
     TooSmall,
 }
+
+/// A picture could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("the picture can't be written as a PNG file")]
+pub struct EncodeError(#[source] ImageError);
 
 impl Fault {
     #[must_use]
@@ -79,6 +86,18 @@ impl Picture {
         }
     }
 
+    /// The picture as a PNG file.
+    ///
+    /// # Errors
+    /// The encoder's, which a picture within the limits does not meet.
+    pub fn png(&self) -> Result<Vec<u8>, EncodeError> {
+        let mut file = Vec::new();
+        PngEncoder::new(&mut file)
+            .write_image(self.image.as_raw(), self.width(), self.height(), ExtendedColorType::Rgb8)
+            .map_err(EncodeError)?;
+        Ok(file)
+    }
+
     /// A picture of these pixels.
     #[must_use]
     pub fn from_rgb(image: RgbImage) -> Self {
@@ -98,6 +117,26 @@ impl Picture {
     #[must_use]
     pub fn rgb(&self) -> &RgbImage {
         &self.image
+    }
+
+    /// The picture, or a smaller one whose longest side is `longest` pixels (each pixel the mean of those it covers).
+    ///
+    /// # Errors
+    /// OpenCV's, which a picture within the limits does not meet.
+    pub fn within(&self, longest: u32) -> opencv::Result<Cow<'_, Self>> {
+        let side = self.width().max(self.height());
+        if side <= longest {
+            return Ok(Cow::Borrowed(self));
+        }
+        let scaled = |pixels: u32| {
+            let scaled = (u64::from(pixels) * u64::from(longest)).div_ceil(u64::from(side));
+            u32::try_from(scaled).unwrap_or(longest).max(1)
+        };
+        let mut small = RgbImage::new(scaled(self.width()), scaled(self.height()));
+        let (rows, cols) = (small.height() as i32, small.width() as i32);
+        let mut target = Mat::new_rows_cols_with_bytes_mut::<Vec3b>(rows, cols, small.as_mut())?;
+        resize(&self.mat()?, &mut target, Size::new(cols, rows), 0.0, 0.0, INTER_AREA)?;
+        Ok(Cow::Owned(Self { image: small }))
     }
 
     /// OpenCV's view of the pixels (8UC3, **RGB**), without a copy.
@@ -187,10 +226,9 @@ fn jpeg_is_whole(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use image::Rgb;
     use image::codecs::jpeg::JpegEncoder;
-    use image::codecs::png::PngEncoder;
     use image::codecs::webp::WebPEncoder;
-    use image::{ExtendedColorType, ImageEncoder, Rgb};
 
     use super::*;
 
@@ -210,10 +248,7 @@ mod tests {
     }
 
     fn png(image: &RgbImage) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let encoder = PngEncoder::new(&mut bytes);
-        encoder.write_image(image, image.width(), image.height(), ExtendedColorType::Rgb8).unwrap();
-        bytes
+        Picture::from_rgb(image.clone()).png().unwrap()
     }
 
     fn webp(image: &RgbImage) -> Vec<u8> {
@@ -326,6 +361,16 @@ mod tests {
         let mut bytes = Vec::new();
         PngEncoder::new(&mut bytes).write_image(&clear, 64, 64, ExtendedColorType::Rgba8).unwrap();
         assert_eq!(Picture::decode(&bytes).unwrap().rgb().get_pixel(9, 9).0, [255, 255, 255]);
+    }
+
+    #[test]
+    fn a_large_picture_shrinks_to_its_longest_side_and_a_small_one_stays() {
+        let large = Picture::from_rgb(picture(400, 100));
+        let small = large.within(200).unwrap();
+        assert_eq!((small.width(), small.height()), (200, 50));
+        assert_eq!(small.rgb().get_pixel(0, 0), large.rgb().get_pixel(0, 0));
+        assert_eq!(small.rgb().get_pixel(199, 49), large.rgb().get_pixel(399, 99));
+        assert!(matches!(large.within(400).unwrap(), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -2,9 +2,11 @@
 //! [`reinstate_domain`] against the thresholds of the model bundle. The only crate that links OpenCV and ONNX Runtime.
 
 pub mod document;
+pub mod engine;
 pub mod evaluate;
 pub mod face;
 pub mod image;
 pub mod models;
 pub mod recognise;
 pub mod timing;
+pub mod worker;

@@ -108,8 +108,16 @@ impl EnrolmentBody {
         for (n, question) in self.questions.iter().enumerate() {
             let twice = self.questions[..n].iter().any(|q| q.id == question.id);
             must(is_slug(&question.id) && !twice, format!("/questions/{n}/id"), "must be a slug, once");
-            must(is_text(&question.prompt, 200), format!("/questions/{n}/prompt"), "must be 1 to 200 characters");
-            must(is_text(&question.answer, 200), format!("/questions/{n}/answer"), "must be 1 to 200 characters");
+            must(
+                is_text(&question.prompt, 200),
+                format!("/questions/{n}/prompt"),
+                "must be 1 to 200 characters",
+            );
+            must(
+                is_text(&question.answer, 200),
+                format!("/questions/{n}/answer"),
+                "must be 1 to 200 characters",
+            );
         }
         if let Some(country) = &self.attributes.country {
             must(is_country(country), "/attributes/country".into(), "must be 1 to 3 capital letters");
@@ -151,7 +159,10 @@ fn is_email(text: &str) -> bool {
     let plain = |b: u8| b > b' ' && b != 0x7f;
     match text.rsplit_once('@') {
         Some((local, domain)) => {
-            !local.is_empty() && !domain.is_empty() && text.len() <= 254 && text.bytes().all(plain)
+            !local.is_empty()
+                && !domain.is_empty()
+                && text.len() <= 254
+                && text.bytes().all(plain)
                 && !local.contains('@')
         }
         None => false,
@@ -169,7 +180,8 @@ fn is_text(text: &str, most: usize) -> bool {
 
 /// A short name for programs: 1 to 64 of `[a-z0-9_-]`, and letters of either case in ids of questions and tiers.
 pub(crate) fn is_slug(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 /// Enrols or updates an account.
@@ -222,8 +234,7 @@ async fn prepare(
     if account.erased {
         return Err(Problem::refused(&reinstate_domain::account::Refusal::Erased, service.clock.now()));
     }
-    let (person, attributes) =
-        web::block(move || body.person()).await.map_err(|_| Problem::internal())??;
+    let (person, attributes) = web::block(move || body.person()).await.map_err(|_| Problem::internal())??;
     let key = service.key(id).await?;
     let plain = serde_json::to_vec(&person).map_err(|_| Problem::internal())?;
     let profile = seal::seal(&key, id, purpose::PROFILE, &plain).map_err(|_| Problem::internal())?;
@@ -275,7 +286,8 @@ pub(crate) async fn list(
     let after = page.after.as_deref().map(AccountId::parse).transpose();
     let after = after.map_err(|_| Problem::field("after", "must be the next of the page before"))?;
     let limit = page.limit()?;
-    let rows = service.read_models.accounts(status, after.as_ref(), limit).await.map_err(|e| read_failed(&e))?;
+    let rows =
+        service.read_models.accounts(status, after.as_ref(), limit).await.map_err(|e| read_failed(&e))?;
     let next = (rows.len() == limit).then(|| rows.last().map(|row| row.id.to_string())).flatten();
     let data = rows.iter().map(|row| resource::account(&row.id, &row.state, &service.policy)).collect();
     Ok(HttpResponse::Ok().json(List { data, next }))

@@ -41,7 +41,9 @@ pub(crate) async fn send(
     let done = service.execute(&wanted, &Command::IssueCode { case: row.case.id, channel }).await?;
     let account = &done.account;
     let newest = account.case(row.case.id).and_then(|case| case.requirement(channel.kind())?.code.as_ref());
-    let Some(code) = newest else { return Err(Problem::refused(&reinstate_domain::account::Refusal::CaseEnded, service.clock.now())) };
+    let Some(code) = newest else {
+        return Err(Problem::refused(&reinstate_domain::account::Refusal::CaseEnded, service.clock.now()));
+    };
     let person = service.person(&row.account, account).await?;
     let contact = person.as_ref().and_then(|person| person.contacts.of(channel)).unwrap_or_default();
     let sent = CodeSent {

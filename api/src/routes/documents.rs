@@ -22,7 +22,10 @@ const SHAPE: Shape = Shape { texts: &["type", "country"], images: &[("front", 1)
 
 /// The parts of a document's form.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the form; the parts are read by hand, so that unknown and doubled ones are noticed")]
+#[expect(
+    dead_code,
+    reason = "describes the form; the parts are read by hand, so that unknown and doubled ones are noticed"
+)]
 pub(crate) struct DocumentForm {
     /// `passport`, `id_card`, `driving_licence`, `residence_permit`.
     #[schema(rename = "type")]

@@ -21,7 +21,10 @@ const SHAPE: Shape = Shape { texts: &["challenge"], images: &[("frame", 8)] };
 
 /// The parts of a face's form.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the form; the parts are read by hand, so that unknown and doubled ones are noticed")]
+#[expect(
+    dead_code,
+    reason = "describes the form; the parts are read by hand, so that unknown and doubled ones are noticed"
+)]
 pub(crate) struct FaceForm {
     #[schema(value_type = String, format = Uuid)]
     challenge: String,
@@ -44,7 +47,8 @@ pub(crate) async fn challenge(
     let fingerprint = service.fingerprints().of_request(&request, &allowed.caller, b"")?;
     let wanted = Request { account: &row.account, caller: &allowed.caller, fingerprint };
     let id = ChallengeId::from_uuid(Uuid::now_v7());
-    let done = service.execute(&wanted, &Command::IssueChallenge { case: row.case.id, challenge: id }).await?;
+    let done =
+        service.execute(&wanted, &Command::IssueChallenge { case: row.case.id, challenge: id }).await?;
     let Answer::ChallengeIssued { challenge: id, .. } = done.answer else { return Err(Problem::internal()) };
     let account = &done.account;
     let newest = account.case(row.case.id).and_then(|case| case.challenge.as_ref()).filter(|c| c.id == id);

@@ -34,7 +34,11 @@ pub(crate) struct ReleaseBody {
 }
 
 fn check_reason(reason: &str) -> Result<(), Problem> {
-    if is_slug(reason) { Ok(()) } else { Err(Problem::field("/reason", "must be a slug: 1 to 64 of a-z 0-9 _ -")) }
+    if is_slug(reason) {
+        Ok(())
+    } else {
+        Err(Problem::field("/reason", "must be a slug: 1 to 64 of a-z 0-9 _ -"))
+    }
 }
 
 /// Reports that an account was locked.

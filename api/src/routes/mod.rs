@@ -72,7 +72,8 @@ pub(crate) fn account_id(text: &str) -> Result<AccountId, Problem> {
 /// Waits for the position that a read asks for.
 pub(crate) async fn await_after(service: &Service, request: &HttpRequest) -> Result<(), Problem> {
     let Some(header) = request.headers().get(AFTER) else { return Ok(()) };
-    let bad = || Problem::new(StatusCode::BAD_REQUEST, "position_invalid", "Reinstate-After is PARTITION:OFFSET.");
+    let bad =
+        || Problem::new(StatusCode::BAD_REQUEST, "position_invalid", "Reinstate-After is PARTITION:OFFSET.");
     let position = header.to_str().ok().and_then(|text| Position::parse(text).ok()).ok_or_else(bad)?;
     if position.partition >= service.log.partitions() {
         return Err(bad());

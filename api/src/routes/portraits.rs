@@ -32,7 +32,9 @@ pub(crate) async fn put(
     let fingerprint = service.fingerprints().of_request(&request, &allowed.caller, content.as_bytes())?;
     let wanted = Request { account: &id, caller: &allowed.caller, fingerprint };
     let done = service
-        .execute_with(&wanted, async |_| Ok(Command::EnrolPortrait { portrait: service.keep(&id, &image).await? }))
+        .execute_with(&wanted, async |_| {
+            Ok(Command::EnrolPortrait { portrait: service.keep(&id, &image).await? })
+        })
         .await?;
     let body = resource::account(&id, &done.account, &service.policy);
     Ok(respond(StatusCode::OK, &body, body.version, body.position, done.replayed))

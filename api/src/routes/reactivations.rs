@@ -100,12 +100,11 @@ async fn hold(
     longest: Duration,
 ) -> Result<Reactivation, Problem> {
     let until = Instant::now() + longest;
-    let mut newest = first.clone();
     let mut changes = service.read_models.changes();
     loop {
         changes.mark_unchanged();
         let row = service.find(&allowed.caller, id).await?;
-        newest = render_row(service, &allowed.caller, &row).await?;
+        let newest = render_row(service, &allowed.caller, &row).await?;
         if newest.differs(&first) {
             return Ok(newest);
         }

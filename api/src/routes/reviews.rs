@@ -78,11 +78,7 @@ pub(crate) async fn evidence(
     let wanted = Request { account: &row.account, caller: &allowed.caller, fingerprint: None };
     let reviewer = allowed.caller.name.clone();
     service.execute(&wanted, &Command::View { case: row.case.id, evidence, part, reviewer }).await?;
-    let kind = match imagesize::image_type(&image) {
-        Ok(imagesize::ImageType::Png) => "image/png",
-        Ok(imagesize::ImageType::Webp) => "image/webp",
-        _ => "image/jpeg",
-    };
+    let kind = crate::upload::content_type(&image).unwrap_or("application/octet-stream");
     let cache = ("Cache-Control", "no-store");
     Ok(HttpResponse::Ok().content_type(kind).insert_header(cache).body(image.to_vec()))
 }

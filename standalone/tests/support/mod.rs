@@ -62,7 +62,8 @@ impl Folder {
     /// How a server is started here, on a free port.
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_reinstate"));
-        command.args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data"]).arg(&self.path);
+        command.arg("--dev").arg(&self.path).args(["--listen", "127.0.0.1:0"]);
+        command.env("REINSTATE_API__OPERATIONS_LISTEN", "127.0.0.1:0");
         command
     }
 

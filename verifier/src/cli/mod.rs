@@ -1,5 +1,6 @@
 //! The command lines of api.md §5: one finding as JSON on standard output, and no server.
 
+mod document;
 mod face;
 
 use std::error::Error as _;
@@ -24,6 +25,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Document(document::Arguments),
     Face(face::Arguments),
 }
 
@@ -34,13 +36,15 @@ enum Failure {
     Unreadable { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
     Models(#[from] models::Error),
+    #[error("the document could not be examined")]
+    Document(#[from] reinstate_verifier::document::Error),
 }
 
 impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::Unreadable { .. } => 2,
-            Self::Models(_) => 1,
+            Self::Models(_) | Self::Document(_) => 1,
         }
     }
 }
@@ -49,6 +53,7 @@ pub(crate) fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let bundle = arguments.models.as_deref();
     let result = match arguments.command {
+        Command::Document(arguments) => document::run(bundle, &arguments),
         Command::Face(arguments) => face::run(bundle, &arguments),
     };
     match result {

@@ -16,6 +16,7 @@ use crate::models::{self, Bundle, Role};
 use crate::recognise::{TextDetection, TextRecognition};
 use crate::timing::Timings;
 use line::{Line, read_frames, read_lines};
+use mrz::alphabet::Frames;
 use mrz::{Zone, read_zone};
 use rows::find_rows;
 use text::{Quad, find_text};
@@ -125,28 +126,47 @@ impl DocumentReader {
         today: Date,
     ) -> Result<Option<Zone>, Error> {
         let mut best: Option<Zone> = None;
-        for rows in find_rows(lines).into_iter().take(3) {
-            let quads: Vec<Quad> = rows.rows.iter().map(|row| row.quad).collect();
-            let frames = read_frames(page, &quads, &mut *self.careful, Role::TextRecognitionCareful)?;
-            if std::env::var_os("DEBUG_LINES").is_some() {
-                for (row, frames) in rows.rows.iter().zip(&frames) {
-                    eprintln!("row {} {:?} {}", row.seen, row.quad.corners, frames.greedy());
+        for rows in find_rows(lines).into_iter().take(MOST_ZONES) {
+            let mut frames: Vec<Option<Frames>> = vec![None; rows.len()];
+            // What was seen first; where a row would only be, when that was not enough.
+            for seen in [true, false] {
+                let wanted: Vec<usize> = (0..rows.len()).filter(|i| rows[*i].seen == seen).collect();
+                let quads: Vec<Quad> = wanted.iter().map(|i| rows[*i].quad).collect();
+                let read = read_frames(page, &quads, &mut *self.careful, Role::TextRecognitionCareful)?;
+                for (i, read) in wanted.into_iter().zip(read) {
+                    frames[i] = Some(read);
                 }
-            }
-            for count in [2, 3] {
-                for group in frames.windows(count) {
-                    let group: Vec<_> = group.iter().collect();
-                    let Some(zone) = read_zone(&group, &self.limits, today) else { continue };
-                    let score = |zone: &Zone| (zone.reading.valid, mrz::agreeing(&zone.reading));
-                    if best.as_ref().is_none_or(|best| score(&zone) > score(best)) {
-                        best = Some(zone);
+                if std::env::var_os("DEBUG_LINES").is_some() {
+                    for (row, frames) in rows.iter().zip(&frames) {
+                        eprintln!(
+                            "row {} {:?} {:?}",
+                            row.seen,
+                            row.quad.corners,
+                            frames.as_ref().map(Frames::greedy)
+                        );
                     }
                 }
-            }
-            if best.as_ref().is_some_and(|zone| zone.reading.valid) {
-                break;
+                for count in [3, 2] {
+                    for (group, rows) in frames.windows(count).zip(rows.windows(count)) {
+                        let known = !seen && rows.iter().all(|row| row.seen);
+                        let Some(group) = group.iter().map(Option::as_ref).collect::<Option<Vec<_>>>() else {
+                            continue;
+                        };
+                        let zone = if known { None } else { read_zone(&group, &self.limits, today) };
+                        let better = |zone: &Zone| best.as_ref().is_none_or(|best| zone.rank() > best.rank());
+                        if let Some(zone) = zone.filter(better) {
+                            best = Some(zone);
+                        }
+                    }
+                }
+                if best.as_ref().is_some_and(|zone| zone.reading.valid) {
+                    return Ok(best);
+                }
             }
         }
         Ok(best)
     }
 }
+
+/// Groups of rows on a page that are tried as zones.
+const MOST_ZONES: usize = 2;

@@ -6,11 +6,7 @@ use super::mrz::alphabet::folded;
 use super::text::Quad;
 use crate::recognise::Point;
 
-/// The rows of one zone, from top to bottom.
-pub(crate) struct Rows {
-    pub(crate) rows: Vec<Row>,
-}
-
+/// A row of a zone.
 pub(crate) struct Row {
     pub(crate) quad: Quad,
     /// Text was found here; else this is only where a row would be.
@@ -27,8 +23,8 @@ struct Likeness {
     share: f32,
 }
 
-/// Looks at each group of lines that could be a zone, the likeliest first.
-pub(crate) fn find_rows(lines: &[Line]) -> Vec<Rows> {
+/// The rows of each zone that there could be, from top to bottom, the likeliest zone first.
+pub(crate) fn find_rows(lines: &[Line]) -> Vec<Vec<Row>> {
     let likeness: Vec<Likeness> = lines.iter().map(likeness).collect();
     let mut anchors: Vec<usize> = (0..lines.len()).filter(|i| is_anchor(likeness[*i])).collect();
     anchors.sort_by_key(|i| std::cmp::Reverse(likeness[*i].symbols + 2 * likeness[*i].fillers.min(20)));
@@ -60,7 +56,7 @@ fn is_anchor(line: Likeness) -> bool {
 }
 
 /// The zone that holds this line.
-fn around(anchor: usize, lines: &[Line], likeness: &[Likeness], used: &mut [bool]) -> Rows {
+fn around(anchor: usize, lines: &[Line], likeness: &[Likeness], used: &mut [bool]) -> Vec<Row> {
     let origin = lines[anchor].quad.centre();
     let direction = lines[anchor].quad.direction();
     let height = lines[anchor].quad.height();
@@ -142,5 +138,5 @@ fn around(anchor: usize, lines: &[Line], likeness: &[Likeness], used: &mut [bool
         }
         rows.push(Row { quad: quad(last, pitch), seen: false });
     }
-    Rows { rows }
+    rows
 }

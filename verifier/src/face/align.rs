@@ -42,6 +42,10 @@ impl Similarity {
         Self { a, b, tx: gx - a * fx + b * fy, ty: gy - b * fx - a * fy }
     }
 
+    fn apply(self, x: f64, y: f64) -> (f64, f64) {
+        (self.a * x - self.b * y + self.tx, self.b * x + self.a * y + self.ty)
+    }
+
     fn mat(self) -> opencv::Result<Mat> {
         Mat::from_slice_2d(&[[self.a, -self.b, self.tx], [self.b, self.a, self.ty]])
     }
@@ -64,6 +68,20 @@ pub(crate) fn align(picture: &Picture, landmarks: &[Point; 5]) -> opencv::Result
     Ok(aligned)
 }
 
+/// The part of the aligned face that lies inside the picture, 0 to 1; the rest of it is black. The detector's box can't
+/// tell: it ends where the picture does.
+pub(crate) fn visible(picture: &Picture, landmarks: &[Point; 5]) -> f32 {
+    const STEPS: u32 = 16;
+    let back = Similarity::between(&TEMPLATE, landmarks);
+    let at = |step: u32| (f64::from(step) + 0.5) * f64::from(ALIGNED) / f64::from(STEPS);
+    let inside = |(x, y): (f64, f64)| {
+        (0.0..f64::from(picture.width())).contains(&x) && (0.0..f64::from(picture.height())).contains(&y)
+    };
+    let points = (0..STEPS).flat_map(|row| (0..STEPS).map(move |column| (at(column), at(row))));
+    let seen = points.filter(|&(x, y)| inside(back.apply(x, y))).count();
+    seen as f32 / (STEPS * STEPS) as f32
+}
+
 /// The part of the picture around a box, `scale` times its size, moved inside the picture and, where it does not fit,
 /// smaller; then resized to `side` x `side`. RGB. As in Silent-Face-Anti-Spoofing's `generate_patches.py`.
 pub(crate) fn patch(picture: &Picture, bounds: [f32; 4], scale: f32, side: i32) -> opencv::Result<Mat> {
@@ -72,8 +90,8 @@ pub(crate) fn patch(picture: &Picture, bounds: [f32; 4], scale: f32, side: i32) 
     let scale = scale.min((picture_width - 1.0) / width).min((picture_height - 1.0) / height);
     // From and to are the first and the last pixel.
     let span = |from: f32, length: f32, end: f32| {
-        let from = (from + length * (1.0 - scale) / 2.0).clamp(0.0, end - 1.0 - length * scale);
-        (from as i32, (from + length * scale) as i32)
+        let from = (from + length * (1.0 - scale) / 2.0).min(end - 1.0 - length * scale).max(0.0);
+        (from as i32, (from + length * scale).min(end - 1.0) as i32)
     };
     let (left, right) = span(x, width, picture_width);
     let (top, bottom) = span(y, height, picture_height);
@@ -113,9 +131,8 @@ mod tests {
             });
             let back = Similarity::between(&moved, &TEMPLATE);
             for (p, q) in moved.iter().zip(&TEMPLATE) {
-                let (x, y) = (f64::from(p[0]), f64::from(p[1]));
-                prop_assert!((back.a * x - back.b * y + back.tx - f64::from(q[0])).abs() < 0.01);
-                prop_assert!((back.b * x + back.a * y + back.ty - f64::from(q[1])).abs() < 0.01);
+                let (x, y) = back.apply(f64::from(p[0]), f64::from(p[1]));
+                prop_assert!((x - f64::from(q[0])).abs() < 0.01 && (y - f64::from(q[1])).abs() < 0.01);
             }
         }
 
@@ -135,5 +152,14 @@ mod tests {
         let shifted = TEMPLATE.map(|[x, y]| [x + 30.0, y + 50.0]);
         let aligned = align(&Picture::from_rgb(image), &shifted).unwrap();
         assert_eq!(aligned.at_2d::<Vec3b>(7, 9).unwrap().0, [39, 57, 39 ^ 57]);
+    }
+
+    #[test]
+    fn half_of_a_face_at_the_edge_is_seen_by_half() {
+        let picture = Picture::from_rgb(RgbImage::new(300, 300));
+        let at = |dx: f32| visible(&picture, &TEMPLATE.map(|[x, y]| [x + dx, y + 90.0]));
+        assert_eq!(at(90.0), 1.0);
+        assert_eq!(at(-56.0), 0.5);
+        assert_eq!(at(-200.0), 0.0);
     }
 }

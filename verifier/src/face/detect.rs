@@ -15,6 +15,8 @@ const ROLE: Role = Role::FaceDetection;
 const MULTIPLE: i32 = 32;
 /// Pixels of the input for each cell of the outputs.
 const STRIDE: f32 = 4.0;
+/// A face is a handful of hot cells; more than this is a picture that was made to keep us busy.
+const MAX_CANDIDATES: usize = 1000;
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -125,6 +127,7 @@ impl<'a> Maps<'a> {
             });
             DetectedFace { bounds: [x, y, width, height], score, landmarks }
         })
+        .filter(|face| face.bounds.iter().chain(face.landmarks.as_flattened()).all(|v| v.is_finite()))
         .collect()
     }
 }
@@ -132,6 +135,7 @@ impl<'a> Maps<'a> {
 /// Keeps the best of the boxes that overlap, best first.
 fn suppress(mut faces: Vec<DetectedFace>, max_overlap: f32) -> Vec<DetectedFace> {
     faces.sort_by(|a, b| b.score.total_cmp(&a.score));
+    faces.truncate(MAX_CANDIDATES);
     let mut kept: Vec<DetectedFace> = Vec::new();
     for face in faces {
         if kept.iter().all(|other| overlap(&face.bounds, &other.bounds) <= max_overlap) {

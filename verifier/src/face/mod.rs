@@ -9,6 +9,8 @@ mod upright;
 pub use detect::CenterFace;
 pub use networks::{Embedding, Liveness, Pose};
 
+use std::borrow::Cow;
+
 use reinstate_domain::evidence::ModelRef;
 use reinstate_domain::face::{
     Action, FaceBox, FaceMeasures, FaceObservation, FrameObservation, Reference, Similarity,
@@ -115,11 +117,16 @@ impl FaceMatcher {
                 return Ok(Seen { observation, embedding: None });
             }
         };
-        let upright = timings.measure("detect", || find_upright(&mut *self.detection, &picture))?;
+        let small = timings.measure("detect", || working_size(&picture))?;
+        let upright = timings.measure("detect", || find_upright(&mut *self.detection, &small))?;
+        let scale = picture.width() as f32 / small.width() as f32;
         observation.faces = upright
             .faces
             .iter()
-            .map(|face| FaceBox { bounds: upright.in_original(face.bounds), score: face.score })
+            .map(|face| FaceBox {
+                bounds: upright.before_turning(face.bounds).map(|v| v * scale),
+                score: face.score,
+            })
             .collect();
         let Some(face) = upright.faces.first() else {
             return Ok(Seen { observation, embedding: None });
@@ -143,7 +150,7 @@ impl FaceMatcher {
         let [_, _, width, height] = face.bounds;
         Ok(FaceMeasures {
             size: width.min(height),
-            visible: visible(picture, face.bounds),
+            visible: align::visible(picture, &face.landmarks),
             sharpness: quality.sharpness,
             brightness: quality.brightness,
             yaw: angles.yaw,
@@ -160,19 +167,31 @@ impl FaceMatcher {
         frames: &[Vec<f32>],
         timings: &mut Timings,
     ) -> Result<Similarity, Error> {
-        let without = |fault| Similarity { reference, fault, cosine: None };
+        let (fault, cosine) = match self.represent(image, timings)? {
+            Ok(face) => (None, common(frames).map(|common| cosine(&common, &face))),
+            Err(fault) => (Some(fault), None),
+        };
+        Ok(Similarity { reference, fault, cosine })
+    }
+
+    /// The vector of the largest face in an image file, of length 1; the inner error says why there is none.
+    ///
+    /// # Errors
+    /// A network failed.
+    pub fn represent(
+        &mut self,
+        image: &[u8],
+        timings: &mut Timings,
+    ) -> Result<Result<Vec<f32>, ReasonCode>, Error> {
         let picture = match timings.measure("decode", || Picture::decode(image)) {
             Ok(picture) => picture,
-            Err(fault) => return Ok(without(Some(fault.reason()))),
+            Err(fault) => return Ok(Err(fault.reason())),
         };
+        let picture = timings.measure("detect", || working_size(&picture))?;
         let Upright { picture, faces, .. } =
             timings.measure("detect", || find_upright(&mut *self.detection, &picture))?;
-        let Some(face) = faces.first() else {
-            return Ok(without(Some(ReasonCode::FaceNotFound)));
-        };
-        let Some(common) = common(frames) else { return Ok(without(None)) };
-        let embedding = timings.measure("embed", || self.embedding.embed(&picture, face))?;
-        Ok(Similarity { reference, fault: None, cosine: Some(cosine(&common, &embedding)) })
+        let Some(face) = faces.first() else { return Ok(Err(ReasonCode::FaceNotFound)) };
+        timings.measure("embed", || self.embedding.embed(&picture, face)).map(Ok)
     }
 }
 
@@ -194,14 +213,132 @@ fn consistency(frames: &[Vec<f32>]) -> Option<f32> {
     pairs.min_by(f32::total_cmp)
 }
 
-/// Of two vectors of length 1.
-fn cosine(a: &[f32], b: &[f32]) -> f32 {
+/// The cosine of two vectors of length 1.
+#[must_use]
+pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// The part of a box that lies inside the picture.
-fn visible(picture: &Picture, [x, y, width, height]: [f32; 4]) -> f32 {
-    let inside =
-        |from: f32, length: f32, end: u32| ((from + length).min(end as f32) - from.max(0.0)).max(0.0);
-    inside(x, width, picture.width()) * inside(y, height, picture.height()) / (width * height)
+/// The picture as faces are looked for and cut out. The networks see 640 and 128 pixels: cutting a small patch straight
+/// out of a huge photo aliases, which the liveness network takes for a screen.
+fn working_size(picture: &Picture) -> Result<Cow<'_, Picture>, Error> {
+    const LONGEST_SIDE: u32 = 1280;
+    picture.within(LONGEST_SIDE).map_err(|source| Error::Geometry { role: Role::FaceDetection, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{Rgb, RgbImage};
+
+    use super::*;
+    use crate::recognise::Angles;
+
+    /// Knows the right answer: a picture's first pixel says how many faces it shows, and whose.
+    struct Oracle;
+
+    impl FaceDetection for Oracle {
+        fn detect(&mut self, picture: &Picture) -> Result<Vec<DetectedFace>, Error> {
+            let landmarks = [[80.0, 90.0], [120.0, 90.0], [100.0, 110.0], [85.0, 130.0], [115.0, 130.0]];
+            let face = |i: u8| DetectedFace {
+                bounds: [60.0, 50.0, 80.0 - f32::from(i), 100.0],
+                score: 0.5 + f32::from(i) / 100.0,
+                landmarks,
+            };
+            Ok((0..picture.rgb().get_pixel(0, 0).0[0]).rev().map(face).collect())
+        }
+    }
+
+    impl FaceEmbedding for Oracle {
+        fn embed(&mut self, picture: &Picture, _: &DetectedFace) -> Result<Vec<f32>, Error> {
+            let angle = f32::from(picture.rgb().get_pixel(0, 0).0[1]).to_radians();
+            Ok(vec![angle.cos(), angle.sin()])
+        }
+    }
+
+    impl FaceLiveness for Oracle {
+        fn liveness(&mut self, picture: &Picture, _: &DetectedFace) -> Result<f32, Error> {
+            Ok(f32::from(picture.rgb().get_pixel(0, 0).0[2]) / 100.0)
+        }
+    }
+
+    impl FacePose for Oracle {
+        fn pose(&mut self, _: &Picture, _: &DetectedFace) -> Result<Angles, Error> {
+            Ok(Angles { yaw: 1.0, pitch: 2.0, roll: 3.0 })
+        }
+    }
+
+    fn matcher() -> FaceMatcher {
+        FaceMatcher {
+            detection: Box::new(Oracle),
+            embedding: Box::new(Oracle),
+            liveness: Box::new(Oracle),
+            pose: Box::new(Oracle),
+        }
+    }
+
+    /// An image file with that many faces, of somebody at that angle, so live.
+    fn file(faces: u8, degrees: u8, percent_live: u8) -> Vec<u8> {
+        let image = RgbImage::from_pixel(200, 200, Rgb([faces, degrees, percent_live]));
+        Picture::from_rgb(image).png().unwrap()
+    }
+
+    fn examine(frames: &[Vec<u8>], references: &[Vec<u8>]) -> FaceObservation {
+        let frames: Vec<_> =
+            frames.iter().map(|image| Frame { action: Action::LookAhead, image: image.as_slice() }).collect();
+        let references: Vec<_> =
+            references.iter().map(|image| (Reference::OnFile, image.as_slice())).collect();
+        matcher().examine(&frames, &references).unwrap().observation
+    }
+
+    #[track_caller]
+    fn is_cosine(cosine: Option<f32>, degrees: f32) {
+        let cosine = cosine.unwrap();
+        assert!(
+            (cosine - degrees.to_radians().cos()).abs() < 1e-3,
+            "{cosine} is not the cosine of {degrees}"
+        );
+    }
+
+    #[test]
+    fn frames_are_compared_by_their_common_face_and_with_each_other() {
+        let observation = examine(&[file(1, 10, 90), file(1, 20, 70), file(1, 30, 80)], &[file(1, 60, 0)]);
+        is_cosine(observation.similarity(), 40.0);
+        is_cosine(observation.consistency, 20.0);
+        assert_eq!(observation.liveness, Some(0.7));
+    }
+
+    #[test]
+    fn the_lowest_of_two_references_is_the_similarity() {
+        let observation = examine(&[file(1, 10, 90)], &[file(1, 15, 0), file(1, 50, 0)]);
+        is_cosine(observation.similarity(), 40.0);
+        assert_eq!(observation.consistency, None);
+    }
+
+    #[test]
+    fn a_frame_without_a_face_leaves_nothing_to_compare_and_the_others_measured() {
+        let observation = examine(&[file(1, 10, 90), file(0, 0, 0)], &[file(1, 10, 0)]);
+        assert_eq!(observation.similarity(), None);
+        assert!(observation.frames[0].measures.is_some() && observation.frames[1].measures.is_none());
+    }
+
+    #[test]
+    fn a_reference_without_a_face_says_so() {
+        let observation = examine(&[file(1, 10, 90)], &[file(0, 0, 0), b"not an image".to_vec()]);
+        let faults: Vec<_> = observation.similarities.iter().map(|s| s.fault).collect();
+        assert_eq!(faults, [Some(ReasonCode::FaceNotFound), Some(ReasonCode::ImageUnsupported)]);
+    }
+
+    #[test]
+    fn a_frame_that_is_no_image_is_a_fault_of_that_frame() {
+        let observation = examine(&[b"not an image".to_vec(), file(1, 10, 90)], &[]);
+        assert_eq!(observation.frames[0].fault, Some(ReasonCode::ImageUnsupported));
+        assert_eq!(observation.frames[1].fault, None);
+    }
+
+    #[test]
+    fn the_largest_face_comes_first_and_is_the_one_that_is_measured() {
+        let frame = &examine(&[file(3, 10, 90)], &[]).frames[0];
+        assert_eq!(frame.faces.iter().map(|face| face.bounds[2]).collect::<Vec<_>>(), [80.0, 79.0, 78.0]);
+        assert_eq!(frame.measures.as_ref().unwrap().size, 80.0);
+    }
 }

@@ -8,7 +8,10 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use reinstate_domain::{entry::Position, ids::AccountId};
+use reinstate_domain::{
+    entry::{Head, Position},
+    ids::AccountId,
+};
 use tokio::sync::watch;
 
 use super::{Appended, Error, Log, LogReader, Record, envelope};
@@ -122,6 +125,23 @@ impl EmbeddedReader {
         reader.check()?;
         Ok(Self { reader })
     }
+
+    /// The table that the writer decides by, and the log's end, both of one moment. An auditor compares the table with what the
+    /// rule makes of the entries before that end.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], [`Error::Unavailable`].
+    pub async fn heads(&self) -> Result<Heads, Error> {
+        self.reader.clone().heads().await
+    }
+}
+
+/// What the log keeps beside its entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heads {
+    pub end: u64,
+    /// In the order of the accounts' ids.
+    pub heads: Vec<(AccountId, Head)>,
 }
 
 #[async_trait]

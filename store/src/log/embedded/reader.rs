@@ -6,10 +6,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use reinstate_domain::ids::AccountId;
+use reinstate_domain::{
+    entry::{Hash, Head},
+    ids::AccountId,
+};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::{
+    Heads,
     file::{corrupt, open_to_read, translate},
     position,
 };
@@ -40,6 +44,10 @@ impl Reader {
 
     pub(super) async fn end(self: Arc<Self>) -> Result<u64, Error> {
         blocking(move || self.with(end)).await
+    }
+
+    pub(super) async fn heads(self: Arc<Self>) -> Result<Heads, Error> {
+        blocking(move || self.with(heads)).await
     }
 
     fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
@@ -78,6 +86,22 @@ pub(super) fn end(connection: &Connection) -> Result<u64, Error> {
         Some(Ok(last)) => Ok(last + 1),
         Some(Err(negative)) => Err(corrupt(negative, 0)),
     }
+}
+
+fn heads(connection: &Connection) -> Result<Heads, Error> {
+    let failed = |e| translate(e, 0);
+    // Both reads see the same moment.
+    let tx = connection.unchecked_transaction().map_err(failed)?;
+    let end = end(&tx)?;
+    let mut statement =
+        tx.prepare("SELECT account, hash, version FROM heads ORDER BY account").map_err(failed)?;
+    let rows = statement.query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).map_err(failed)?;
+    let heads = rows.map(|row| {
+        let (account, hash, version): (String, [u8; 32], u64) = row.map_err(failed)?;
+        let account = AccountId::parse(&account).map_err(|e| corrupt(e, 0))?;
+        Ok((account, Head { hash: Some(Hash::from_bytes(hash)), version }))
+    });
+    Ok(Heads { end, heads: heads.collect::<Result<_, Error>>()? })
 }
 
 fn read(connection: &Connection, from: u64, max: usize) -> Result<Vec<Record>, Error> {

@@ -39,7 +39,8 @@ pub(crate) fn value(symbol: Symbol) -> u32 {
 }
 
 /// A digit and the letters that are taken for it; the first is what the digit is taken for among letters.
-const LOOK_ALIKE: [(char, &str); 6] = [('0', "OQD"), ('1', "IL"), ('2', "Z"), ('5', "S"), ('6', "G"), ('8', "B")];
+const LOOK_ALIKE: [(char, &str); 6] =
+    [('0', "OQD"), ('1', "IL"), ('2', "Z"), ('5', "S"), ('6', "G"), ('8', "B")];
 
 /// What a character of the recogniser's dictionary stands for in a machine-readable zone.
 fn fold(text: &str) -> Option<Symbol> {

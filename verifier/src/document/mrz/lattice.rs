@@ -166,7 +166,13 @@ impl Lattice {
                     let node = known.unwrap_or(nodes.len());
                     match known {
                         Some(node) => nodes[node].from.push(link),
-                        None => nodes.push(Node { symbol, class: cell.class(), state: next, from: vec![link], repeated: None }),
+                        None => nodes.push(Node {
+                            symbol,
+                            class: cell.class(),
+                            state: next,
+                            from: vec![link],
+                            repeated: None,
+                        }),
                     }
                     if let Some(same) = same {
                         nodes[same].repeated = Some(node);
@@ -270,7 +276,7 @@ impl Lattice {
 
     /// Runs backward through the frames and collects, where each path enters a node, what it contributes.
     /// Also the expected frame of each cell.
-    fn posteriors(&self, rows: &[Row], f: &Forward, pace: &Pace) -> (Vec<[f32; SYMBOLS]>, Vec<f64>) {
+    fn posteriors(&self, seen: &Seen<'_>, f: &Forward, pace: &Pace) -> (Vec<[f32; SYMBOLS]>, Vec<f64>) {
         let (frames, nodes, blanks) = (seen.any.len(), self.nodes.len(), self.cells() * STATES);
         let mut later = Backward::at_end(self);
         let mut sums = vec![[0.0f64; SYMBOLS]; self.cells()];

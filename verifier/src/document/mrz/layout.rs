@@ -119,8 +119,7 @@ fn td1(extra: usize) -> Layout {
     let mut cells = Vec::with_capacity(90);
     cells.extend([Cell::OneOf(one('I') | one('A') | one('C')), Cell::OneOf(LETTERS | FILLERS)]);
     cells.extend([0, 1, 2].map(Cell::Country));
-    cells.push(Cell::OneOf(ANY & !FILLERS));
-    cells.extend([Cell::OneOf(ANY); 8]);
+    cells.extend([Cell::OneOf(ANY); 9]);
     cells.push(Cell::OneOf(DIGITS));
     cells.extend([Cell::OneOf(ANY); 15]);
     cells.extend([Cell::OneOf(DATE); 6]);
@@ -168,8 +167,7 @@ fn two_lines(format: MrzFormat, width: usize, code: Mask, extra: usize) -> Layou
     cells.extend([Cell::OneOf(code), Cell::OneOf(LETTERS | FILLERS)]);
     cells.extend([0, 1, 2].map(Cell::Country));
     cells.extend((0..width as u8 - 5).map(Cell::Name));
-    cells.push(Cell::OneOf(ANY & !FILLERS));
-    cells.extend([Cell::OneOf(ANY); 8]);
+    cells.extend([Cell::OneOf(ANY); 9]);
     cells.push(Cell::OneOf(DIGITS));
     cells.extend([0, 1, 2].map(Cell::Country));
     cells.extend([Cell::OneOf(DATE); 6]);

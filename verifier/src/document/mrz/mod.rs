@@ -15,9 +15,7 @@ mod testing;
 mod tests;
 
 use jiff::civil::Date;
-use reinstate_domain::document::{
-    CheckedField, FieldCheck, MrzFields, MrzFormat, MrzReading, ReadingThresholds, Repair,
-};
+use reinstate_domain::document::{FieldCheck, MrzFields, MrzFormat, MrzReading, ReadingThresholds, Repair};
 
 use alphabet::{FILLER, FILLERS, Frames, SYMBOLS, Symbol, character};
 use choose::{Choice, choose};
@@ -29,7 +27,16 @@ pub(crate) struct Zone {
     /// Present exactly when the reading is valid.
     pub(crate) fields: Option<MrzFields>,
     /// Log-probability of all frames, in nats: comparable between readings of the same rows.
-    pub(crate) fit: f32,
+    fit: f32,
+    /// Frames of all rows.
+    frames: usize,
+}
+
+impl Zone {
+    /// Orders readings of different rows: valid before invalid, then by how well each frame is explained.
+    pub(crate) fn rank(&self) -> (bool, f32) {
+        (self.reading.valid, self.fit / self.frames.max(1) as f32)
+    }
 }
 
 /// Reads two or three rows of text as a machine-readable zone, whichever format fits. `None` when no format does at all.
@@ -54,6 +61,9 @@ const AGREEMENT: f32 = 4.0;
 
 fn read_as(format: MrzFormat, rows: &[&Frames], limits: &ReadingThresholds, today: Date) -> Option<Zone> {
     let ordinary = Layout::of(format);
+    if !is_possible(&ordinary, rows) {
+        return None;
+    }
     // The number's check digit may be a filler, which is the sign of a long number.
     let mut loose = ordinary.clone();
     let sign = ordinary.checks.first()?.digit;
@@ -68,7 +78,9 @@ fn read_as(format: MrzFormat, rows: &[&Frames], limits: &ReadingThresholds, toda
         cells.extend(reading.cells);
         fit += reading.fit;
     }
-    let zone = |layout: &Layout| assemble(layout, &restrict(layout, &cells), fit, limits, today);
+    let frames = rows.iter().map(|row| row.rows().len()).sum();
+    let zone =
+        |layout: &Layout| Zone { frames, ..assemble(layout, &restrict(layout, &cells), fit, limits, today) };
     let long = cells[sign][usize::from(FILLER)] > 0.5;
     let mut best = None;
     if long {
@@ -76,6 +88,20 @@ fn read_as(format: MrzFormat, rows: &[&Frames], limits: &ReadingThresholds, toda
     }
     Some(best.unwrap_or_else(|| zone(&ordinary)))
 }
+
+/// Cheap reasons to leave out a format: a line is too long for it, or the first letter is another one.
+fn is_possible(layout: &Layout, rows: &[&Frames]) -> bool {
+    let Cell::OneOf(code) = layout.cells[0] else { return true };
+    let begins = &rows[0].rows()[..rows[0].rows().len() / 4];
+    let shown =
+        |row: &[f32; SYMBOLS + 1]| (0..SYMBOLS).any(|s| code & (1 << s) != 0 && row[s] > FIRST_LETTER);
+    begins.iter().any(shown) && rows.iter().all(|frames| frames.greedy().len() <= layout.width + EXCESS)
+}
+
+/// Probability from which a frame may show the first letter of the document code.
+const FIRST_LETTER: f32 = 0.02;
+/// Characters that the recogniser may see too many in a line: dirt, and the edge of the picture.
+const EXCESS: usize = 4;
 
 /// Leaves to each cell only what the layout allows there. What remains is not scaled up: a cell that showed something else
 /// stays as improbable as it is.
@@ -99,18 +125,33 @@ fn assemble(
 ) -> Zone {
     let Choice { seen, confirmed, checks } = choose(layout, cells, limits);
     if std::env::var_os("DEBUG_LINES").is_some() && checks.iter().filter(|c| c.passed).count() >= 2 {
-        eprintln!("{:?} fit {fit} checks {:?}", layout.format, checks.iter().map(|c| c.passed).collect::<Vec<_>>());
-        for l in lines(layout, &seen) { eprintln!("  {l}"); }
+        eprintln!(
+            "{:?} fit {fit} checks {:?}",
+            layout.format,
+            checks.iter().map(|c| c.passed).collect::<Vec<_>>()
+        );
+        for l in lines(layout, &seen) {
+            eprintln!("  {l}");
+        }
         let cov: Vec<usize> = covered(layout).collect();
         for (i, c) in cells.iter().enumerate() {
             let p = c[usize::from(seen[i])];
             if p < 0.8 {
-                let mut v: Vec<(f32, char)> = c.iter().enumerate().map(|(s, p)| (*p, character(s as u8))).collect();
+                let mut v: Vec<(f32, char)> =
+                    c.iter().enumerate().map(|(s, p)| (*p, character(s as u8))).collect();
                 v.sort_by(|a, b| b.0.total_cmp(&a.0));
-                eprintln!("   cell {}:{} covered {} {:?}", i / layout.width, i % layout.width, cov.contains(&i), &v[..3]);
+                eprintln!(
+                    "   cell {}:{} covered {} {:?}",
+                    i / layout.width,
+                    i % layout.width,
+                    cov.contains(&i),
+                    &v[..3]
+                );
             }
         }
-        if let Some(c) = &confirmed { eprintln!("   confirmed margin {} {:?}", c.margin, lines(layout, &c.symbols)); }
+        if let Some(c) = &confirmed {
+            eprintln!("   confirmed margin {} {:?}", c.margin, lines(layout, &c.symbols));
+        }
     }
     let certainty = covered(layout).map(|cell| cells[cell][usize::from(seen[cell])]).fold(1.0, f32::min);
     let read = lines(layout, &seen);
@@ -149,7 +190,7 @@ fn assemble(
             (reading, None)
         }
     };
-    Zone { reading, fields, fit }
+    Zone { reading, fields, fit, frames: 0 }
 }
 
 /// The cells that take part in a check digit.
@@ -208,10 +249,4 @@ fn repairs(layout: &Layout, seen: &[Symbol], symbols: &[Symbol], margin: f32) ->
 
 fn lines(layout: &Layout, symbols: &[Symbol]) -> Vec<String> {
     symbols.chunks(layout.width).map(|line| line.iter().copied().map(character).collect()).collect()
-}
-
-/// How many check digits of a reading agree.
-pub(crate) fn agreeing(reading: &MrzReading) -> usize {
-    let counted = |check: &&FieldCheck| check.passed && check.field != CheckedField::PersonalNumber;
-    reading.checks.iter().filter(counted).count()
 }

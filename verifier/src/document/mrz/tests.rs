@@ -2,6 +2,7 @@
 
 use jiff::civil::date;
 use proptest::prelude::*;
+use reinstate_domain::document::CheckedField;
 
 use super::testing::{Noise, frames_of};
 use super::*;

@@ -1,0 +1,5 @@
+//! Replays a log and says what it found. It only reads, trusts nothing that was derived, and goes on after a fault.
+
+pub mod evidence;
+pub mod show;
+pub mod verify;

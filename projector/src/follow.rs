@@ -1,0 +1,122 @@
+//! Entries → read models.
+
+use std::sync::Arc;
+
+use reinstate_store::{
+    keys::{self, Keys},
+    log::{self, LogReader},
+    read_models::{self, Batch, Projections, project::next_batch},
+};
+use tokio::task::JoinSet;
+
+use crate::REST;
+
+/// The records of one step.
+const STEP: usize = 500;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the log could not be followed")]
+    Log(#[source] log::Error),
+    #[error("the read models could not be brought forward")]
+    Models(#[source] read_models::Error),
+    #[error("the key of an erased account could not be destroyed")]
+    Keys(#[source] keys::Error),
+}
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The rows have everything before this offset now.
+    Applied { next: u64 },
+    /// There was nothing to read from this offset on.
+    Idle { next: u64 },
+}
+
+/// Keeps the rows of all partitions at the log's end.
+pub struct Projector {
+    log: Arc<dyn LogReader>,
+    models: Arc<dyn Projections>,
+    keys: Arc<dyn Keys>,
+}
+
+impl Projector {
+    #[must_use]
+    pub fn new(log: Arc<dyn LogReader>, models: Arc<dyn Projections>, keys: Arc<dyn Keys>) -> Self {
+        Self { log, models, keys }
+    }
+
+    /// Brings a partition's rows forward by some records, if there are any.
+    ///
+    /// The keys of accounts that were erased are destroyed before the rows say so: whoever wrote the erasure may have died
+    /// before the key was gone.
+    ///
+    /// # Errors
+    /// Nothing was stored; the step may be repeated.
+    pub async fn step(&self, partition: u32) -> Result<Step, Error> {
+        let batch = next_batch(&*self.log, &*self.models, partition, STEP).await.map_err(Error::Models)?;
+        let Some(batch) = batch else {
+            let next = self.models.checkpoint(partition).await.map_err(Error::Models)?;
+            return Ok(Step::Idle { next });
+        };
+        for account in &batch.erased {
+            self.keys.erase(account).await.map_err(Error::Keys)?;
+        }
+        alarm(&batch);
+        let next = batch.next;
+        self.models.apply(batch).await.map_err(Error::Models)?;
+        Ok(Step::Applied { next })
+    }
+
+    /// Returns once the rows have everything that was in the log when this was called: what a start waits for.
+    ///
+    /// # Errors
+    /// As [`Projector::step`].
+    pub async fn catch_up(&self) -> Result<(), Error> {
+        for partition in 0..self.log.partitions() {
+            let end = self.log.end(partition).await.map_err(Error::Log)?;
+            while let Step::Applied { next } = self.step(partition).await? {
+                if next >= end {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Follows the log for ever. After an error it rests and tries again.
+    pub async fn run(self: Arc<Self>) {
+        let mut partitions = JoinSet::new();
+        for partition in 0..self.log.partitions() {
+            let projector = self.clone();
+            partitions.spawn(async move { projector.follow(partition).await });
+        }
+        partitions.join_all().await;
+    }
+
+    async fn follow(&self, partition: u32) {
+        loop {
+            let followed = match self.step(partition).await {
+                Ok(Step::Applied { .. }) => Ok(()),
+                Ok(Step::Idle { next }) => self.log.wait(partition, next).await.map_err(Error::Log),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = followed {
+                tracing::error!(error = &error as &dyn std::error::Error, partition, "the projector rests");
+                tokio::time::sleep(REST).await;
+            }
+        }
+    }
+}
+
+/// Says of each account that halts with this batch that it does.
+fn alarm(batch: &Batch) {
+    for row in &batch.accounts {
+        if let Some(quarantine) = row.quarantine.as_ref().filter(|q| q.position.offset >= batch.from) {
+            tracing::error!(
+                account = %row.id, position = %quarantine.position, detail = quarantine.detail,
+                "the account halts: an entry is not understood"
+            );
+        }
+    }
+}
