@@ -153,6 +153,14 @@ fn enrolled(data: &Value) -> String {
     parts.join(", ")
 }
 
+/// The scores of a finding that are worth a look, how they are shown, and the bounds that they were compared with.
+const SCORES: [(&str, &str, &[&str]); 4] = [
+    ("similarity_document", "similarity", &["review_at", "match_at"]),
+    ("similarity_on_file", "similarity on file", &["review_at", "match_at"]),
+    ("liveness", "liveness", &["live_at"]),
+    ("mrz_certainty", "certainty", &[]),
+];
+
 /// The decision, its reasons, and for staff each score that was compared, beside its bound.
 fn finding(finding: &Value) -> String {
     let mut line = text(finding, "decision");
@@ -160,9 +168,13 @@ fn finding(finding: &Value) -> String {
     if !reasons.is_empty() {
         let _ = write!(line, ": {reasons}");
     }
-    for name in ["similarity", "liveness"] {
-        if let Some(score) = finding["scores"][name].as_f64() {
-            let _ = write!(line, "  {name} {score:.3}");
+    for (name, shown, bounds) in SCORES {
+        let Some(score) = finding["scores"][name].as_f64() else { continue };
+        let _ = write!(line, "  {shown} {score:.3}");
+        let bounds = bounds.iter().filter_map(|bound| Some((bound, finding["thresholds"][bound].as_f64()?)));
+        let bounds: Vec<_> = bounds.map(|(bound, least)| format!("{bound} {least:.2}")).collect();
+        if !bounds.is_empty() {
+            let _ = write!(line, " ({})", bounds.join(", "));
         }
     }
     line
@@ -201,7 +213,7 @@ mod tests {
              "actor": {"role": "verifier"},
              "events": [
                 {"type": "FaceExamined", "data": {"finding": {"decision": "fail", "reasons": ["face_mismatch"],
-                    "scores": {"similarity": -0.0152}}}},
+                    "scores": {"similarity_document": -0.0152, "liveness": 0.9}, "thresholds": {"review_at": 0.3}}}},
                 {"type": "ReactivationDenied", "data": {"reasons": ["face_mismatch", "attempts_exhausted"], "retry": "never",
                     "retry_after": null}}
              ]},
@@ -211,7 +223,7 @@ mod tests {
             concat!(
                 "    time (UTC)    position  actor         event\n",
                 "    05:06:07.100  0:7       backend demo  AccountLocked       suspicious_login, at 2026-03-04T02:06:07Z\n",
-                "    05:06:08.123  0:12      verifier      FaceExamined        fail: face_mismatch  similarity -0.015\n",
+                "    05:06:08.123  0:12      verifier      FaceExamined        fail: face_mismatch  similarity -0.015 (review_at 0.30)  liveness 0.900\n",
                 "                                          ReactivationDenied  face_mismatch, attempts_exhausted; retry: never\n",
             )
         );

@@ -63,7 +63,6 @@ impl Folder {
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_reinstate"));
         command.arg("--dev").arg(&self.path).args(["--listen", "127.0.0.1:0"]);
-        command.env("REINSTATE_API__OPERATIONS_LISTEN", "127.0.0.1:0");
         command
     }
 
@@ -77,7 +76,7 @@ impl Folder {
         let server = Path::new(env!("CARGO_BIN_EXE_reinstate"));
         let tool = server.with_file_name("reinstate-audit");
         assert!(tool.exists(), "{} is not built; cargo build -p reinstate-audit", tool.display());
-        let run = Command::new(tool).args(["verify", "--json", "--data"]).arg(self.data()).output().unwrap();
+        let run = Command::new(tool).args(["verify", "--json", "--evidence", "--data"]).arg(self.data()).output().unwrap();
         let report: Value = serde_json::from_slice(&run.stdout).unwrap_or_else(|error| {
             panic!("no report: {error}\n{}", String::from_utf8_lossy(&run.stderr));
         });
