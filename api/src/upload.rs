@@ -82,7 +82,9 @@ fn broken(error: &MultipartError) -> Problem {
             let detail = "Send the body as Content-Type: multipart/form-data.";
             Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
         }
-        _ => Problem::new(StatusCode::BAD_REQUEST, "multipart_invalid", "The body is not a well-formed form."),
+        _ => {
+            Problem::new(StatusCode::BAD_REQUEST, "multipart_invalid", "The body is not a well-formed form.")
+        }
     }
 }
 

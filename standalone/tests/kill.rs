@@ -117,7 +117,8 @@ impl World {
         let account = fresh_account("kill-pictures");
         let case = format!("/v1/reactivations/{}", self.open(&account, "suspicious_login").id);
         self.pass_codes(&case);
-        let form = [Part::Text("type", "passport"), Part::Text("country", "UTO"), Part::Image("front", passport)];
+        let form =
+            [Part::Text("type", "passport"), Part::Text("country", "UTO"), Part::Image("front", passport)];
         self.write(&Method::POST, &format!("{case}/documents"), Body::Form(&form), 202);
         self.examining.fetch_add(1, Ordering::SeqCst);
         let path = format!("{case}/face-challenges");
@@ -139,7 +140,8 @@ impl World {
         match client.put(&path, Body::Json(&enrolment)) {
             Ok(answer) if answer.is_success() => {
                 self.acknowledged.fetch_add(1, Ordering::SeqCst);
-                let refused = client.post(&format!("{path}/locks"), Body::Json(&json!({"reason": "no slug"})));
+                let refused =
+                    client.post(&format!("{path}/locks"), Body::Json(&json!({"reason": "no slug"})));
                 assert!(refused.is_err() || refused.unwrap().status >= 400);
                 self.note(account, &["AccountEnrolled"], false);
             }

@@ -69,7 +69,9 @@ impl Subject<'_> {
                 numbers(measures, &format!("frame_{n}_"), &mut scores)?;
             }
         }
-        scores.extend(measured.into_iter().filter_map(|(name, value)| Some((name, six_decimals(f64::from(value?))))));
+        scores.extend(
+            measured.into_iter().filter_map(|(name, value)| Some((name, six_decimals(f64::from(value?))))),
+        );
         let mut thresholds = BTreeMap::new();
         numbers(self.engine.bundle().face_thresholds(), "", &mut thresholds)?;
         let models = FaceMatcher::models(self.engine.bundle());
