@@ -13,7 +13,7 @@ mod settings;
 mod startup;
 mod upload;
 
-pub use auth::{Keys, Role};
-pub use service::{Clock, Readiness, Service, SystemClock};
+pub use auth::{KeySettings, Keys, KeysError};
+pub use service::{Clock, Ports, Readiness, Service, SystemClock};
 pub use settings::Settings;
 pub use startup::{Application, Error};

@@ -256,7 +256,7 @@ pub(crate) struct ChallengeResource {
     pub(crate) tips: Vec<&'static str>,
     /// One frame for each, in order.
     #[schema(value_type = Vec<String>)]
-    pub(crate) actions: Vec<reinstate_domain::account::event::Action>,
+    pub(crate) actions: Vec<reinstate_domain::face::Action>,
     #[schema(value_type = String, format = DateTime)]
     pub(crate) expires_at: Timestamp,
 }

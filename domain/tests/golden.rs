@@ -12,6 +12,7 @@ use reinstate_domain::codes::Channel;
 use reinstate_domain::document::DocumentType;
 use reinstate_domain::entry::Hash;
 use reinstate_domain::evidence::{BundleRef, Decision, Finding, ModelRef};
+use reinstate_domain::face::Action;
 use reinstate_domain::ids::{AccountId, CaseId, ChallengeId, EntryId, EvidenceId};
 use reinstate_domain::policy::{Asked, EXCHANGE, Kind, Policy};
 use reinstate_domain::reason::ReasonCode;

@@ -9,3 +9,4 @@ pub mod image;
 pub mod models;
 pub mod recognise;
 pub mod timing;
+pub mod worker;

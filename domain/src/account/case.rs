@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::event::{Action, CancelledBy, Retry, ReviewDecision};
+use super::event::{CancelledBy, Retry, ReviewDecision};
 use crate::codes::Channel;
 use crate::document::DocumentType;
 use crate::evidence::Finding;
+use crate::face::Action;
 use crate::ids::{CaseId, ChallengeId, EvidenceId};
 use crate::policy::{Kind, PolicyRef, Terms};
 use crate::reason::ReasonCode;
@@ -118,7 +119,8 @@ pub struct DocumentEvidence {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FaceEvidence {
     pub evidence: EvidenceId,
-    pub frames: Vec<BlobId>,
+    /// What the challenge asked for, and the frame that answers it.
+    pub frames: Vec<(Action, BlobId)>,
     pub finding: Option<Finding>,
 }
 
@@ -194,7 +196,7 @@ impl Case {
         }
         let face = self.faces.iter().find(|f| f.evidence == evidence)?;
         let index: usize = part.strip_prefix("frame-")?.parse().ok()?;
-        face.frames.get(index).copied()
+        face.frames.get(index).map(|(_, blob)| *blob)
     }
 
     /// Whether it has neither ended nor lapsed.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::codes::Channel;
 use crate::document::DocumentType;
 use crate::evidence::Finding;
+use crate::face::Action;
 use crate::ids::{CaseId, ChallengeId, EvidenceId};
 use crate::policy::{Asked, PolicyRef, Terms};
 use crate::reason::ReasonCode;
@@ -111,13 +112,6 @@ pub enum Retry {
     Now,
     Later,
     Never,
-}
-
-/// What a face challenge asks for, one per frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Action {
-    LookAhead,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -173,8 +173,9 @@ fn evolve_case(case: &mut Case, event: &Event) {
             process(case, Kind::Face);
             if let Some(challenge) = case.challenge.as_mut().filter(|c| c.id == e.challenge) {
                 challenge.used = true;
+                let frames = challenge.actions.iter().copied().zip(e.frames.iter().copied()).collect();
+                case.faces.push(FaceEvidence { evidence: e.evidence, frames, finding: None });
             }
-            case.faces.push(FaceEvidence { evidence: e.evidence, frames: e.frames.clone(), finding: None });
         }
         Event::FaceExamined(e) => {
             let evidence = case.faces.iter_mut().find(|f| f.evidence == e.evidence);

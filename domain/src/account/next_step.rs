@@ -2,7 +2,8 @@
 
 use super::Account;
 use super::case::{CaseStatus, Progress};
-use crate::document::{Claim, DocumentType};
+use crate::document::DocumentType;
+use crate::face::Action;
 use crate::ids::{CaseId, EvidenceId};
 use crate::policy::Kind;
 use crate::sealed::BlobId;
@@ -21,21 +22,13 @@ pub enum Work {
     ExamineFace {
         case: CaseId,
         evidence: EvidenceId,
-        frames: Vec<BlobId>,
+        frames: Vec<(Action, BlobId)>,
         /// The portrait that was cut from the document of this case.
         document_portrait: Option<BlobId>,
         portrait_on_file: Option<BlobId>,
     },
     /// Every finding that can come is in: the submitted case wants its decision.
     Conclude { case: CaseId },
-}
-
-impl Work {
-    /// What the owner said the document is.
-    #[must_use]
-    pub fn claim(document_type: DocumentType, country: &str) -> Claim {
-        Claim { document_type: Some(document_type), country: Some(country.to_owned()) }
-    }
 }
 
 /// The next piece of work, or `None` when the case waits for a person or has ended.

@@ -6,12 +6,13 @@ use super::case::{deny, later};
 use super::{Context, Decided, Refusal, SubmittedDocument, live, open};
 use crate::account::case::{Case, Requirement, Status};
 use crate::account::event::{
-    Action, AnswersAccepted, AnswersRejected, CodeAccepted, CodeIssued, CodeRejected, DocumentExamined,
+    AnswersAccepted, AnswersRejected, CodeAccepted, CodeIssued, CodeRejected, DocumentExamined,
     DocumentSubmitted, Event, FaceChallengeIssued, FaceExamined, FaceSubmitted, ReminderAcknowledged,
 };
 use crate::account::{Account, Answer};
 use crate::codes::{Channel, Code, CodeKey};
 use crate::evidence::{Decision, Finding};
+use crate::face::Action;
 use crate::ids::{CaseId, ChallengeId, EvidenceId};
 use crate::policy::Kind;
 use crate::reason::ReasonCode;

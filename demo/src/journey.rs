@@ -1,0 +1,243 @@
+//! What the people of a story do, one call of the interface each: the exchange's backend reports and starts, the owner
+//! gives the proofs under the token that the backend handed over, a reviewer looks and decides.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use crate::cast::Person;
+use crate::client::{Body, Client, Part, fresh_key};
+use crate::outbox::Outbox;
+use crate::pictures::Pictures;
+use crate::resource::{Challenge, CodeSent, CoolingOff, Reactivation};
+use crate::stories::Error;
+use crate::teller::Teller;
+use crate::timeline;
+
+/// How many times 30 seconds a case is waited for.
+const PATIENCE: u32 = 10;
+
+/// Whom and what the stories need.
+pub struct Stage {
+    pub backend: Client,
+    pub reviewer: Client,
+    pub auditor: Client,
+    pub outbox: Outbox,
+    pub pictures: Pictures,
+}
+
+/// What became of pressing *Reactivate now*.
+pub(crate) enum Started<'a> {
+    Open(Box<Journey<'a>>),
+    NotYet(CoolingOff),
+}
+
+impl Stage {
+    /// Enrols an account and reports it locked, `ago` before now.
+    pub(crate) fn lock(
+        &self,
+        account: &str,
+        person: &Person,
+        ago: SignedDuration,
+        teller: &mut Teller<'_>,
+    ) -> Result<(), Error> {
+        let enrolment = person.enrolment();
+        self.backend.put(&format!("/v1/accounts/{account}"), Body::Json(&enrolment))?.with_status(&[201])?;
+        teller
+            .says("backend", &format!("enrols {account}: phone, e-mail, identity, two security questions"))?;
+        let mut lock = json!({"reason": "suspicious_login"});
+        if !ago.is_zero() {
+            lock["locked_at"] = json!(Timestamp::now() - ago);
+        }
+        self.backend
+            .post(&format!("/v1/accounts/{account}/locks"), Body::Json(&lock))?
+            .with_status(&[201])?;
+        let when = if ago.is_zero() { "just now".into() } else { format!("{} hours ago", ago.as_hours()) };
+        teller.says("backend", &format!("reports it locked {when}, after a suspicious login"))?;
+        Ok(())
+    }
+
+    /// The owner presses *Reactivate now*.
+    pub(crate) fn start(
+        &self,
+        account: &str,
+        person: &Person,
+        teller: &mut Teller<'_>,
+    ) -> Result<Started<'_>, Error> {
+        teller.says("owner", "presses \"Reactivate now\"")?;
+        let answer = self.backend.post(&format!("/v1/accounts/{account}/reactivations"), Body::Nothing)?;
+        if answer.status == 409 && answer.code() == "cooling_off" {
+            let refusal = serde_json::from_slice(&answer.bytes).map_err(|_| Error::Surprise {
+                expected: "a time from which the account may be reactivated",
+                found: answer.code(),
+            })?;
+            return Ok(Started::NotYet(refusal));
+        }
+        let reactivation: Reactivation = answer.with_status(&[201])?.read_as()?;
+        let token = reactivation.owner_token.as_deref().unwrap_or_default();
+        let owner = self.backend.with_key(token);
+        let asked: Vec<_> = reactivation.requirements.iter().map(|r| r.kind.replace('_', " ")).collect();
+        teller.says("Reinstate", &format!("asks for: {}", asked.join(", ")))?;
+        let (account, person) = (account.to_owned(), person.clone());
+        Ok(Started::Open(Box::new(Journey { stage: self, account, person, owner, id: reactivation.id })))
+    }
+}
+
+/// An open reactivation.
+pub(crate) struct Journey<'a> {
+    stage: &'a Stage,
+    account: String,
+    pub(crate) person: Person,
+    owner: Client,
+    id: String,
+}
+
+impl Journey<'_> {
+    fn path(&self, step: &str) -> String {
+        format!("/v1/reactivations/{}{step}", self.id)
+    }
+
+    /// The reactivation as its owner sees it.
+    pub(crate) fn read(&self) -> Result<Reactivation, Error> {
+        Ok(self.owner.get(&self.path(""))?.read_as()?)
+    }
+
+    /// Everything up to the proofs that need a picture.
+    pub(crate) fn reach_the_pictures(&self, teller: &mut Teller<'_>) -> Result<(), Error> {
+        self.acknowledge(teller)?;
+        self.enter_codes(teller)?;
+        self.answer_questions(teller)
+    }
+
+    fn acknowledge(&self, teller: &mut Teller<'_>) -> Result<(), Error> {
+        self.owner.post(&self.path("/reminder"), Body::Nothing)?.with_status(&[200])?;
+        teller.says("owner", "reads the reminder and confirms it")?;
+        Ok(())
+    }
+
+    fn enter_codes(&self, teller: &mut Teller<'_>) -> Result<(), Error> {
+        let mut codes = json!({});
+        for channel in ["phone", "email"] {
+            let wanted = json!({"channel": channel});
+            let sent: CodeSent = self.owner.post(&self.path("/codes"), Body::Json(&wanted))?.read_as()?;
+            let code = self.stage.outbox.wait_for_code(&self.id, channel, sent.issued)?;
+            teller.says("owner", &format!("gets a code by {channel} to {}", sent.sent_to))?;
+            codes[channel] = json!(code);
+        }
+        self.owner.post(&self.path("/verify"), Body::Json(&codes))?.with_status(&[200])?;
+        teller.says("owner", "enters both codes")?;
+        Ok(())
+    }
+
+    fn answer_questions(&self, teller: &mut Teller<'_>) -> Result<(), Error> {
+        let asked = self.read()?;
+        let questions = asked.requirement("questions").map(|r| r.questions.clone()).unwrap_or_default();
+        for question in questions {
+            teller.says("Reinstate", &format!("asks: {}", question.prompt))?;
+        }
+        let answers = self.person.answers();
+        self.owner.post(&self.path("/answers"), Body::Json(&answers))?.with_status(&[200])?;
+        teller.says("owner", "answers")?;
+        Ok(())
+    }
+
+    /// Hands in a photo of a passport.
+    pub(crate) fn hand_in_passport(
+        &self,
+        what: &str,
+        photo: &[u8],
+        teller: &mut Teller<'_>,
+    ) -> Result<(), Error> {
+        let parts =
+            [Part::Text("type", "passport"), Part::Text("country", "UTO"), Part::Image("front", photo)];
+        self.owner.post(&self.path("/documents"), Body::Form(&parts))?.with_status(&[202])?;
+        teller.says("owner", &format!("hands in {what} ({} kB)", photo.len() / 1000))?;
+        Ok(())
+    }
+
+    /// Takes the face check, with the same picture for every frame that is asked for.
+    pub(crate) fn hand_in_selfie(
+        &self,
+        what: &str,
+        photo: &[u8],
+        teller: &mut Teller<'_>,
+    ) -> Result<(), Error> {
+        let challenge: Challenge =
+            self.owner.post(&self.path("/face-challenges"), Body::Nothing)?.read_as()?;
+        if let Some(tip) = challenge.tips.get(1) {
+            teller.says("Reinstate", &format!("gives tips: {tip} …"))?;
+        }
+        let mut parts = vec![Part::Text("challenge", &challenge.id)];
+        parts.extend(challenge.actions.iter().map(|_| Part::Image("frame", photo)));
+        self.owner.post(&self.path("/faces"), Body::Form(&parts))?.with_status(&[202])?;
+        teller.says("owner", &format!("takes the face check: {what}"))?;
+        Ok(())
+    }
+
+    /// The owner hands everything in and waits until it is decided, or a person has to look.
+    pub(crate) fn submit(&self, teller: &mut Teller<'_>) -> Result<Reactivation, Error> {
+        self.owner.post(&self.path("/submit"), Body::Nothing)?.with_status(&[200])?;
+        teller.says("owner", "submits, and waits")?;
+        self.wait_until("a decision", Reactivation::is_settled)
+    }
+
+    /// Waits until the verifier has looked at a proof.
+    pub(crate) fn wait_for(&self, kind: &str) -> Result<Reactivation, Error> {
+        self.wait_until("a finding", |case| case.requirement(kind).is_none_or(|r| r.status != "processing"))
+    }
+
+    fn wait_until(
+        &self,
+        what: &'static str,
+        holds: impl Fn(&Reactivation) -> bool,
+    ) -> Result<Reactivation, Error> {
+        let mut seen = self.read()?;
+        for _ in 0..PATIENCE {
+            if holds(&seen) {
+                return Ok(seen);
+            }
+            seen = self.owner.get(&self.path("?wait=30"))?.read_as()?;
+        }
+        if holds(&seen) { Ok(seen) } else { Err(Error::Surprise { expected: what, found: seen.status }) }
+    }
+
+    /// A reviewer finds the case in the list, looks at what was handed in, and approves. Says how many images were shown.
+    pub(crate) fn review(&self, teller: &mut Teller<'_>) -> Result<(Reactivation, usize), Error> {
+        let reviewer = &self.stage.reviewer;
+        let waiting =
+            reviewer.get("/v1/reactivations?status=in_review&limit=100")?.with_status(&[200])?.json();
+        let mut cases = waiting["data"].as_array().into_iter().flatten();
+        if !cases.any(|case| case["id"] == self.id.as_str()) {
+            let found = "a list without it".to_owned();
+            return Err(Error::Surprise { expected: "the case among those in review", found });
+        }
+        teller.says("reviewer", "finds the case in the list of those that wait for a person")?;
+        let mut seen = 0;
+        for entry in timeline::read(reviewer, &self.account, None)? {
+            for event in entry.events {
+                let part = match event.kind.as_str() {
+                    "DocumentSubmitted" => "front",
+                    "FaceSubmitted" => "frame-0",
+                    _ => continue,
+                };
+                let evidence = event.data["evidence"].as_str().unwrap_or_default();
+                let image = reviewer.get(&self.path(&format!("/evidence/{evidence}/{part}")))?;
+                let image = image.with_status(&[200])?;
+                let kind = image.header("content-type").unwrap_or_default().to_owned();
+                teller.says(
+                    "reviewer",
+                    &format!("looks at {part} ({kind}, {} kB)", image.bytes.len() / 1000),
+                )?;
+                seen += 1;
+            }
+        }
+        let reason =
+            "The same person: hairline, ears, mouth and chin agree; the sunglasses explain the low score.";
+        let decision = json!({"decision": "approve", "reason": reason});
+        let key = fresh_key();
+        let method = ureq::http::Method::POST;
+        let reactivation: Reactivation =
+            reviewer.once(method, &self.path("/review"), Body::Json(&decision), &key)?.read_as()?;
+        teller.says("reviewer", &format!("approves: {reason}"))?;
+        Ok((reactivation, seen))
+    }
+}

@@ -1,0 +1,94 @@
+//! The engine, which may not be there: a model file can be missing or altered while the rest of the system answers.
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use crate::engine::{self, Engine};
+use crate::models::Bundle;
+
+/// How long to wait before the models are looked at again.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// Whether pictures can be examined.
+#[derive(Clone)]
+pub enum State {
+    Starting,
+    Ready(Engine),
+    /// Names the file and what is wrong with it.
+    Unusable(String),
+}
+
+/// Where the engine stands. Clones share it.
+#[derive(Clone)]
+pub struct EngineRoom(Arc<RwLock<State>>);
+
+impl Default for EngineRoom {
+    fn default() -> Self {
+        Self(Arc::new(RwLock::new(State::Starting)))
+    }
+}
+
+impl EngineRoom {
+    /// The engine, when it runs.
+    #[must_use]
+    pub fn get(&self) -> Option<Engine> {
+        match self.state() {
+            State::Ready(engine) => Some(engine),
+            State::Starting | State::Unusable(_) => None,
+        }
+    }
+
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, state: State) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
+    /// Starts the engine; until it can be started says why not and looks again, so that a file which is put in its place is
+    /// taken up without a restart.
+    pub async fn start(&self, bundle: Option<PathBuf>, threads: usize) {
+        loop {
+            let folder = bundle.clone();
+            let started = tokio::task::spawn_blocking(move || {
+                Bundle::load(folder.as_deref())
+                    .map_err(engine::Error::from)
+                    .and_then(|b| Engine::start(b, threads))
+            });
+            let unusable = match started.await {
+                Ok(Ok(engine)) => {
+                    tracing::info!(
+                        bundle = engine.bundle().name(),
+                        version = engine.bundle().version(),
+                        "the models are ready"
+                    );
+                    self.set(State::Ready(engine));
+                    return;
+                }
+                Ok(Err(error)) => describe(&error),
+                Err(_) => "starting the models panicked".to_owned(),
+            };
+            tracing::error!(unusable, "documents and faces wait");
+            self.set(State::Unusable(unusable));
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+}
+
+/// An error and its causes in one line.
+fn describe(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let text = inner.to_string();
+        if !line.ends_with(&text) {
+            line.push_str(": ");
+            line.push_str(&text);
+        }
+        cause = inner.source();
+    }
+    line
+}
