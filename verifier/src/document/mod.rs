@@ -3,23 +3,27 @@
 
 mod line;
 mod mrz;
+mod page;
+mod portrait;
+mod quality;
 mod rows;
 mod text;
+mod visual;
+mod zone;
 
 use jiff::civil::Date;
-use opencv::core::{MatTraitConst, ToInputArray};
-use reinstate_domain::document::{DocumentObservation, ReadingThresholds};
+use reinstate_domain::document::{DocumentObservation, DocumentThresholds};
 use reinstate_domain::evidence::ModelRef;
 
+use crate::face::CenterFace;
 use crate::image::Picture;
 use crate::models::{self, Bundle, Role};
-use crate::recognise::{TextDetection, TextRecognition};
+use crate::recognise::{FaceDetection, TextDetection, TextRecognition};
 use crate::timing::Timings;
-use line::{Line, read_frames, read_lines};
-use mrz::alphabet::Frames;
-use mrz::{Zone, read_zone};
-use rows::find_rows;
-use text::{Quad, find_text};
+use page::{Page, read_page};
+use portrait::find_portrait;
+use visual::read_visual;
+use zone::{Found, find_zone};
 
 /// The examination could not be made. What is wrong with a picture is no error: the observation says it.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +34,8 @@ pub enum Error {
     Geometry(#[from] opencv::Error),
 }
 
-/// What was seen, and how long it took.
+/// What was seen, and how long it took: `decode`, `find_text`, `read_text`, `read_mrz`, `read_visual`, `quality`,
+/// `portrait`.
 #[derive(Debug)]
 pub struct DocumentExamination {
     pub observation: DocumentObservation,
@@ -41,12 +46,20 @@ pub struct DocumentExamination {
 
 /// Reads documents. It owns its networks: one per worker thread.
 pub struct DocumentReader {
+    networks: Networks,
+    settings: text::Settings,
+    thresholds: DocumentThresholds,
+}
+
+struct Networks {
     detection: Box<dyn TextDetection + Send>,
     fast: Box<dyn TextRecognition + Send>,
     careful: Box<dyn TextRecognition + Send>,
-    settings: text::Settings,
-    limits: ReadingThresholds,
+    faces: Box<dyn FaceDetection + Send>,
 }
+
+const ROLES: [Role; 4] =
+    [Role::TextDetection, Role::TextRecognition, Role::TextRecognitionCareful, Role::FaceDetection];
 
 impl DocumentReader {
     /// A reader with the bundle's networks.
@@ -55,11 +68,14 @@ impl DocumentReader {
     /// A model is missing, altered, or of a kind that is not known.
     pub fn new(bundle: &Bundle) -> Result<Self, models::Error> {
         Ok(Self {
-            detection: Box::new(bundle.model(Role::TextDetection)?),
-            fast: Box::new(bundle.model(Role::TextRecognition)?),
-            careful: Box::new(bundle.model(Role::TextRecognitionCareful)?),
+            networks: Networks {
+                detection: Box::new(bundle.model(Role::TextDetection)?),
+                fast: Box::new(bundle.model(Role::TextRecognition)?),
+                careful: Box::new(bundle.model(Role::TextRecognitionCareful)?),
+                faces: Box::new(CenterFace::new(bundle)?),
+            },
             settings: bundle.settings(Role::TextDetection, "db")?,
-            limits: bundle.document_thresholds().reading.clone(),
+            thresholds: bundle.document_thresholds().clone(),
         })
     }
 
@@ -68,8 +84,7 @@ impl DocumentReader {
     /// # Errors
     /// The bundle has no model for a role.
     pub fn models(bundle: &Bundle) -> Result<Vec<ModelRef>, models::Error> {
-        let roles = [Role::TextDetection, Role::TextRecognition, Role::TextRecognitionCareful];
-        roles.into_iter().map(|role| bundle.model_ref(role)).collect()
+        ROLES.into_iter().map(|role| bundle.model_ref(role)).collect()
     }
 
     /// Reads the front of a document, and its back when there is one (image files). `today` settles the century of
@@ -80,93 +95,83 @@ impl DocumentReader {
     pub fn examine(
         &mut self,
         front: &[u8],
-        _back: Option<&[u8]>,
+        back: Option<&[u8]>,
         today: Date,
     ) -> Result<DocumentExamination, Error> {
         let mut timings = Timings::default();
-        let mut observation = DocumentObservation::default();
-        let front = match timings.measure("decode", || Picture::decode(front)) {
-            Ok(picture) => picture,
-            Err(fault) => {
-                observation.fault = Some(fault.reason());
-                return Ok(DocumentExamination { observation, portrait: None, timings });
-            }
-        };
-        let page = front.mat()?;
-        let quads =
-            timings.measure("find_text", || find_text(&page, &mut *self.detection, &self.settings))?;
-        let lines = timings
-            .measure("read_text", || read_lines(&page, &quads, &mut *self.fast, Role::TextRecognition))?;
-        if std::env::var_os("DEBUG_LINES").is_some() {
-            for line in &lines {
-                let c = line.quad.centre();
-                eprintln!(
-                    "{:6.0}{:6.0} {:5.0}x{:<4.0} {:.2} {}",
-                    c[0],
-                    c[1],
-                    line.quad.width(),
-                    line.quad.height(),
-                    line.mean(),
-                    line.text
-                );
+        let mut pictures = Vec::with_capacity(2);
+        for bytes in std::iter::once(front).chain(back) {
+            match timings.measure("decode", || Picture::decode(bytes)) {
+                Ok(picture) => pictures.push(picture),
+                Err(fault) => {
+                    let observation =
+                        DocumentObservation { fault: Some(fault.reason()), ..DocumentObservation::default() };
+                    return Ok(DocumentExamination { observation, portrait: None, timings });
+                }
             }
         }
-        let zone = timings.measure("read_mrz", || self.zone(&page, &lines, today))?;
-        if let Some(zone) = zone {
-            observation.mrz = Some(zone.reading);
-            observation.fields = zone.fields;
+        let mut pages = Vec::with_capacity(pictures.len());
+        for picture in pictures {
+            pages.push(read_page(picture, &mut self.networks, &self.settings, &mut timings)?);
         }
-        Ok(DocumentExamination { observation, portrait: None, timings })
+        self.observe(pages, today, timings)
     }
 
-    fn zone(
+    /// `pages` are the front and perhaps the back.
+    fn observe(
         &mut self,
-        page: &(impl MatTraitConst + ToInputArray),
-        lines: &[Line],
+        mut pages: Vec<Page>,
         today: Date,
-    ) -> Result<Option<Zone>, Error> {
-        let mut best: Option<Zone> = None;
-        for rows in find_rows(lines).into_iter().take(MOST_ZONES) {
-            let mut frames: Vec<Option<Frames>> = vec![None; rows.len()];
-            // What was seen first; where a row would only be, when that was not enough.
-            for seen in [true, false] {
-                let wanted: Vec<usize> = (0..rows.len()).filter(|i| rows[*i].seen == seen).collect();
-                let quads: Vec<Quad> = wanted.iter().map(|i| rows[*i].quad).collect();
-                let read = read_frames(page, &quads, &mut *self.careful, Role::TextRecognitionCareful)?;
-                for (i, read) in wanted.into_iter().zip(read) {
-                    frames[i] = Some(read);
-                }
-                if std::env::var_os("DEBUG_LINES").is_some() {
-                    for (row, frames) in rows.iter().zip(&frames) {
-                        eprintln!(
-                            "row {} {:?} {:?}",
-                            row.seen,
-                            row.quad.corners,
-                            frames.as_ref().map(Frames::greedy)
-                        );
-                    }
-                }
-                for count in [3, 2] {
-                    for (group, rows) in frames.windows(count).zip(rows.windows(count)) {
-                        let known = !seen && rows.iter().all(|row| row.seen);
-                        let Some(group) = group.iter().map(Option::as_ref).collect::<Option<Vec<_>>>() else {
-                            continue;
-                        };
-                        let zone = if known { None } else { read_zone(&group, &self.limits, today) };
-                        let better = |zone: &Zone| best.as_ref().is_none_or(|best| zone.rank() > best.rank());
-                        if let Some(zone) = zone.filter(better) {
-                            best = Some(zone);
-                        }
-                    }
-                }
-                if best.as_ref().is_some_and(|zone| zone.reading.valid) {
-                    return Ok(best);
-                }
+        mut timings: Timings,
+    ) -> Result<DocumentExamination, Error> {
+        let mut observation = DocumentObservation::default();
+        let mut found: Option<(usize, Found)> = None;
+        // A card has its zone on the back, if it has one at all: that is looked at first.
+        for (side, page) in pages.iter_mut().enumerate().rev() {
+            let read = timings.measure("read_mrz", || self.zone_of(page, today))?;
+            if let Some(read) = read
+                && found.as_ref().is_none_or(|(_, other)| read.zone.rank() > other.zone.rank())
+            {
+                found = Some((side, read));
+            }
+            if found.as_ref().is_some_and(|(_, found)| found.zone.reading.valid) {
+                break;
             }
         }
-        Ok(best)
+        let fields = found.as_ref().and_then(|(_, found)| found.zone.fields.clone());
+        let zone = found.as_ref().map(|(side, found)| (*side, &found.quads[..]));
+        observation.visual = timings.measure("read_visual", || {
+            read_visual(&pages, zone, fields.as_ref(), &mut self.networks, &self.thresholds.reading, today)
+        })?;
+        let mut portrait = None;
+        if let Some(front) = pages.first() {
+            observation.quality = timings.measure("quality", || quality::measure(front))?;
+            let faces = &mut *self.networks.faces;
+            portrait = timings
+                .measure("portrait", || find_portrait(&front.picture, faces))
+                .map_err(|source| Error::Network { role: Role::FaceDetection, source })?;
+        }
+        let (place, portrait) = portrait.unzip();
+        observation.portrait = place;
+        if let Some((_, found)) = found {
+            observation.mrz = Some(found.zone.reading);
+            observation.fields = found.zone.fields;
+        }
+        Ok(DocumentExamination { observation, portrait, timings })
+    }
+
+    /// The zone of a page, which is turned over when that way it shows a valid one.
+    fn zone_of(&mut self, page: &mut Page, today: Date) -> Result<Option<Found>, Error> {
+        let found = find_zone(page, &mut self.networks, &self.thresholds, today)?;
+        let valid = |found: &Option<Found>| found.as_ref().is_some_and(|found| found.zone.reading.valid);
+        if !valid(&found) && page.is_doubtful() {
+            let other = page.flipped(&mut self.networks)?;
+            let there = find_zone(&other, &mut self.networks, &self.thresholds, today)?;
+            if valid(&there) {
+                *page = other;
+                return Ok(there);
+            }
+        }
+        Ok(found)
     }
 }
-
-/// Groups of rows on a page that are tried as zones.
-const MOST_ZONES: usize = 2;

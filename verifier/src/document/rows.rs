@@ -72,10 +72,11 @@ fn around(anchor: usize, lines: &[Line], likeness: &[Likeness], used: &mut [bool
         let [along, down] = place(line.quad.centre());
         let turned = line.quad.direction()[0] * direction[0] + line.quad.direction()[1] * direction[1];
         let ratio = line.quad.height() / height;
-        let alike = likeness[i].share >= 0.7 && (likeness[i].symbols >= 15 || likeness[i].fillers >= 2)
+        let long = likeness[i].symbols >= 15 && line.quad.width() > 0.5 * width;
+        let alike = likeness[i].share >= 0.7 && (long || likeness[i].fillers >= 2)
             || (likeness[i].share >= 0.8 && down.abs() < 0.5 * height);
         let near = down.abs() < reach && along.abs() < width * 1.2;
-        if i == anchor || alike && near && turned > 0.97 && (0.5..2.0).contains(&ratio) {
+        if i == anchor || alike && near && turned > 0.97 && (0.4..2.5).contains(&ratio) {
             members.push((down, i));
             used[i] = true;
         }
@@ -103,7 +104,7 @@ fn around(anchor: usize, lines: &[Line], likeness: &[Likeness], used: &mut [bool
             let ([ax, ay], [bx, by]) = (first.unwrap_or_default(), last.unwrap_or_default());
             let slope = (by - ay) / (bx - ax).max(1.0);
             // A short piece says little about the slope of its row.
-            let slope = if bx - ax < 0.3 * (right - left) { 0.0 } else { slope };
+            let slope = if bx - ax < 0.6 * (right - left) { 0.0 } else { slope };
             let middle = [(ax + bx) / 2.0, (ay + by) / 2.0];
             [middle[0], middle[1], slope, bx - ax]
         })

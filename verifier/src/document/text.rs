@@ -80,6 +80,13 @@ impl Quad {
         (between(a, d, 0.5), between(b, c, 0.5))
     }
 
+    /// The same line with another height.
+    pub(crate) fn with_height(&self, factor: f32) -> Self {
+        let [a, b, c, d] = self.corners;
+        let (low, high) = (0.5 - factor / 2.0, 0.5 + factor / 2.0);
+        Self { corners: [between(a, d, low), between(b, c, low), between(b, c, high), between(a, d, high)] }
+    }
+
     /// Unit vector of reading.
     pub(crate) fn direction(&self) -> Point {
         let (left, right) = self.ends();

@@ -9,8 +9,10 @@ use super::alphabet::{DIGITS, FILLER, FILLERS, LETTERS, Mask, Symbol, symbol};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cell {
     OneOf(Mask),
-    /// A letter of a country code, left-aligned and filled up: `D<<`. The number is the place in the code.
-    Country(u8),
+    /// A letter of the issuer's code, left-aligned and filled up: `D<<`. The number is the place in the code.
+    Issuer(u8),
+    /// The same of the nationality, which some cards leave out.
+    Nationality(u8),
     /// A character of the name field; the number is the place in it.
     Name(u8),
 }
@@ -118,7 +120,7 @@ impl Layout {
 fn td1(extra: usize) -> Layout {
     let mut cells = Vec::with_capacity(90);
     cells.extend([Cell::OneOf(one('I') | one('A') | one('C')), Cell::OneOf(LETTERS | FILLERS)]);
-    cells.extend([0, 1, 2].map(Cell::Country));
+    cells.extend([0, 1, 2].map(Cell::Issuer));
     cells.extend([Cell::OneOf(ANY); 9]);
     cells.push(Cell::OneOf(DIGITS));
     cells.extend([Cell::OneOf(ANY); 15]);
@@ -126,7 +128,7 @@ fn td1(extra: usize) -> Layout {
     cells.extend([Cell::OneOf(DIGITS), Cell::OneOf(SEX)]);
     cells.extend([Cell::OneOf(DATE); 6]);
     cells.push(Cell::OneOf(DIGITS));
-    cells.extend([0, 1, 2].map(Cell::Country));
+    cells.extend([0, 1, 2].map(Cell::Nationality));
     cells.extend([Cell::OneOf(ANY); 11]);
     cells.push(Cell::OneOf(DIGITS));
     cells.extend((0..30).map(Cell::Name));
@@ -165,11 +167,11 @@ fn two_lines(format: MrzFormat, width: usize, code: Mask, extra: usize) -> Layou
     let visa = matches!(format, MrzFormat::MrvA | MrzFormat::MrvB);
     let mut cells = Vec::with_capacity(2 * width);
     cells.extend([Cell::OneOf(code), Cell::OneOf(LETTERS | FILLERS)]);
-    cells.extend([0, 1, 2].map(Cell::Country));
+    cells.extend([0, 1, 2].map(Cell::Issuer));
     cells.extend((0..width as u8 - 5).map(Cell::Name));
     cells.extend([Cell::OneOf(ANY); 9]);
     cells.push(Cell::OneOf(DIGITS));
-    cells.extend([0, 1, 2].map(Cell::Country));
+    cells.extend([0, 1, 2].map(Cell::Nationality));
     cells.extend([Cell::OneOf(DATE); 6]);
     cells.extend([Cell::OneOf(DIGITS), Cell::OneOf(SEX)]);
     cells.extend([Cell::OneOf(DATE); 6]);
@@ -266,9 +268,9 @@ pub(crate) fn follow(cell: Cell, state: State, symbol: Symbol) -> Option<State> 
     let letter = LETTERS & (1 << symbol) != 0;
     match cell {
         Cell::OneOf(mask) => (mask & (1 << symbol) != 0).then_some(0),
-        Cell::Country(place) => match (place, letter) {
+        Cell::Issuer(place) | Cell::Nationality(place) => match (place, letter) {
             (0, true) => Some(0),
-            (0, false) => None,
+            (0, false) => (matches!(cell, Cell::Nationality(_)) && symbol == FILLER).then_some(CLOSED),
             (_, true) => (state != CLOSED).then_some(0),
             (2, false) => (symbol == FILLER).then_some(0),
             (_, false) => (symbol == FILLER).then_some(CLOSED),
@@ -355,14 +357,17 @@ mod tests {
 
     #[test]
     fn a_country_code_is_filled_up_at_its_end() {
-        let code = |text: &str| {
+        let code = |cell: fn(u8) -> Cell, text: &str| {
             let mut state = Some(0);
             for (place, c) in text.chars().enumerate() {
-                state = state.and_then(|s| follow(Cell::Country(place as u8), s, symbol(c).unwrap()));
+                state = state.and_then(|s| follow(cell(place as u8), s, symbol(c).unwrap()));
             }
             state.is_some()
         };
-        assert!(code("UTO") && code("D<<") && code("SI<"));
-        assert!(!code("<D<") && !code("D<D") && !code("1TO"));
+        for cell in [Cell::Issuer, Cell::Nationality] {
+            assert!(code(cell, "UTO") && code(cell, "D<<") && code(cell, "SI<"));
+            assert!(!code(cell, "<D<") && !code(cell, "D<D") && !code(cell, "1TO"));
+        }
+        assert!(!code(Cell::Issuer, "<<<") && code(Cell::Nationality, "<<<"));
     }
 }

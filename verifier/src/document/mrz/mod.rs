@@ -32,7 +32,16 @@ pub(crate) struct Zone {
     frames: usize,
 }
 
+/// Log-probability per frame below which the rows show something else than a zone. Zones that a person can read lie
+/// between 0 and -0.1, other text below -0.3.
+const NO_ZONE: f32 = -0.25;
+
 impl Zone {
+    /// Whether the rows can be a zone at all.
+    pub(crate) fn is_plausible(&self) -> bool {
+        self.rank().1 > NO_ZONE
+    }
+
     /// Orders readings of different rows: valid before invalid, then by how well each frame is explained.
     pub(crate) fn rank(&self) -> (bool, f32) {
         (self.reading.valid, self.fit / self.frames.max(1) as f32)
@@ -124,35 +133,6 @@ fn assemble(
     today: Date,
 ) -> Zone {
     let Choice { seen, confirmed, checks } = choose(layout, cells, limits);
-    if std::env::var_os("DEBUG_LINES").is_some() && checks.iter().filter(|c| c.passed).count() >= 2 {
-        eprintln!(
-            "{:?} fit {fit} checks {:?}",
-            layout.format,
-            checks.iter().map(|c| c.passed).collect::<Vec<_>>()
-        );
-        for l in lines(layout, &seen) {
-            eprintln!("  {l}");
-        }
-        let cov: Vec<usize> = covered(layout).collect();
-        for (i, c) in cells.iter().enumerate() {
-            let p = c[usize::from(seen[i])];
-            if p < 0.8 {
-                let mut v: Vec<(f32, char)> =
-                    c.iter().enumerate().map(|(s, p)| (*p, character(s as u8))).collect();
-                v.sort_by(|a, b| b.0.total_cmp(&a.0));
-                eprintln!(
-                    "   cell {}:{} covered {} {:?}",
-                    i / layout.width,
-                    i % layout.width,
-                    cov.contains(&i),
-                    &v[..3]
-                );
-            }
-        }
-        if let Some(c) = &confirmed {
-            eprintln!("   confirmed margin {} {:?}", c.margin, lines(layout, &c.symbols));
-        }
-    }
     let certainty = covered(layout).map(|cell| cells[cell][usize::from(seen[cell])]).fold(1.0, f32::min);
     let read = lines(layout, &seen);
     let accepted = confirmed.and_then(|confirmed| {

@@ -1,0 +1,34 @@
+//! Measures, and prints what it measured. Each bench is a subcommand: `reinstate-bench log`.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+mod log;
+
+#[derive(Parser)]
+#[command(name = "reinstate-bench", version)]
+struct Cli {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Durable decisions per second on the embedded log, beside the disk's own sync rate.
+    Log {
+        /// Where to write; the disk of this folder is measured. Everything below it is removed again.
+        #[arg(long, default_value = ".")]
+        folder: PathBuf,
+        /// Seconds per line.
+        #[arg(long, default_value_t = 5)]
+        seconds: u64,
+    },
+}
+
+#[tokio::main]
+async fn main() -> Result<(), log::Failed> {
+    match Cli::parse().bench {
+        Bench::Log { folder, seconds } => log::run(&folder, seconds).await,
+    }
+}

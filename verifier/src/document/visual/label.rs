@@ -1,0 +1,203 @@
+//! The words that documents print beside a field, and where the field's value stands.
+
+use crate::document::text::Quad;
+use crate::recognise::Point;
+
+/// A field of the visual zone that is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Field {
+    Number,
+    Surname,
+    GivenNames,
+    BirthDate,
+    ExpiryDate,
+}
+
+/// Words without accents, whole ones and beginnings (`-`). Given names come before surnames: `GIVEN NAME` holds `NAME`.
+const LABELS: [(Field, &[&str]); 5] = [
+    (
+        Field::BirthDate,
+        &[
+            "BIRTH-",
+            "NAISS-",
+            "GEBURT-",
+            "NACIM-",
+            "NASC-",
+            "URODZ-",
+            "ROJST-",
+            "NAROZ-",
+            "GEBOORTE-",
+            "FODSEL-",
+            "FODEL-",
+            "SYNTYM-",
+            "DOGUM-",
+            "GIMIM-",
+            "DZIMS-",
+            "SYND-",
+            "SZULET-",
+            "NASTERII",
+        ],
+    ),
+    (
+        Field::ExpiryDate,
+        &[
+            "EXPIR-", "EXPIRY", "GULTIG-", "GUELTIG-", "ABLAUF-", "CADUC-", "SCAD-", "VALID-", "VALAB-",
+            "WAZN-", "VELJA-", "VAZENJA", "PLATN-", "GELDIG-", "GILTIG-", "UTLOP-", "VOIMASS-", "GECER-",
+            "GALIOJ-", "DERIG-", "KEHTIV-", "LEJAR-",
+        ],
+    ),
+    (
+        Field::GivenNames,
+        &[
+            "GIVEN",
+            "FORENAME-",
+            "FIRST",
+            "PRENOM-",
+            "VORNAM-",
+            "NOMBRE-",
+            "NOME",
+            "NOMI",
+            "IMIE-",
+            "IMIONA",
+            "IME",
+            "JMENO",
+            "VOORNA-",
+            "FORNAMN",
+            "FORNAVN",
+            "ETUNIM-",
+            "ADI",
+            "VARDAS",
+            "VARDS",
+            "EESNIMI",
+            "PRENUME-",
+            "UTONEV",
+        ],
+    ),
+    (
+        Field::Surname,
+        &[
+            "SURNAME-",
+            "NOM",
+            "NACHNAME",
+            "NAME",
+            "APELLIDO-",
+            "COGNOME",
+            "NAZWISKO",
+            "PRIIMEK",
+            "PREZIME",
+            "PRIJMEN-",
+            "PRIEZVISKO",
+            "ACHTERNAAM",
+            "NAAM",
+            "EFTERNAM-",
+            "EFTERNAVN",
+            "ETTERNAVN",
+            "SUKUNIM-",
+            "APELIDO-",
+            "SOYADI",
+            "FAMILY",
+            "FAMILIEN-",
+            "PAVARDE",
+            "UZVARDS",
+            "PEREKONNANIMI",
+            "NUME",
+            "CSALADI",
+        ],
+    ),
+    (
+        Field::Number,
+        &[
+            "NO",
+            "NR",
+            "NUMBER",
+            "NUMERO",
+            "NUMMER",
+            "NUMER",
+            "PASSNR",
+            "AUSWEISNR",
+            "STEVILKA",
+            "CISLO",
+            "BROJ",
+        ],
+    ),
+];
+
+/// Which field a line is the label of.
+pub(crate) fn label(text: &str) -> Option<Field> {
+    let ascii = mrz::transliterate(text, mrz::TransliterationStyle::Simple);
+    let words: Vec<&str> =
+        ascii.split(|c: char| !c.is_ascii_alphabetic()).filter(|w| !w.is_empty()).collect();
+    let is = |word: &&str, name: &str| match name.strip_suffix('-') {
+        Some(beginning) => word.starts_with(beginning),
+        None => *word == name,
+    };
+    LABELS
+        .iter()
+        .find(|(_, names)| words.iter().any(|word| names.iter().any(|name| is(word, name))))
+        .map(|l| l.0)
+}
+
+/// Which of the lines holds the value of a label: the nearest below it that begins near its beginning, else the nearest to
+/// the right of it.
+pub(crate) fn value_of(label: &Quad, others: &[(usize, Quad)]) -> Option<usize> {
+    let direction = label.direction();
+    let origin = label.ends().0;
+    let height = label.height();
+    let place = |p: Point| {
+        let [x, y] = [p[0] - origin[0], p[1] - origin[1]];
+        [x * direction[0] + y * direction[1], y * direction[0] - x * direction[1]]
+    };
+    let places = || others.iter().map(|(i, quad)| (*i, place(quad.ends().0), quad.height()));
+    let below = places()
+        .filter(|(_, [along, down], tall)| {
+            (0.4 * height..2.2 * (height + tall) / 2.0).contains(down) && along.abs() < 2.5 * height
+        })
+        .min_by(|a, b| a.1[1].total_cmp(&b.1[1]));
+    let right = || {
+        places()
+            .filter(|(_, [along, down], _)| {
+                down.abs() < 0.5 * height
+                    && *along > 0.8 * label.width()
+                    && *along < label.width() + 8.0 * height
+            })
+            .min_by(|a, b| a.1[0].total_cmp(&b.1[0]))
+    };
+    below.or_else(right).map(|(i, ..)| i)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_known_in_the_languages_of_documents() {
+        for (text, field) in [
+            ("Surname/ Nom", Field::Surname),
+            ("Given names/ Prénoms", Field::GivenNames),
+            ("Vornamen/Given names/Prénoms", Field::GivenNames),
+            ("Name/Surname/Nom", Field::Surname),
+            ("Date of birth/Date de naissance", Field::BirthDate),
+            ("Geburtsdatum", Field::BirthDate),
+            ("Gültig bis/Date of expiry", Field::ExpiryDate),
+            ("Passport No./Nº du passeport", Field::Number),
+            ("NAZWISKO/SURNAME", Field::Surname),
+        ] {
+            assert_eq!(label(text), Some(field), "{text}");
+        }
+        for text in ["ERIKSSON", "UTOPIA", "12 AUG 1974", ""] {
+            assert_eq!(label(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_stands_below_its_label_or_to_the_right_of_it() {
+        let at = |x: f32, y: f32| Quad::new([x + 50.0, y], [1.0, 0.0], 100.0, 20.0);
+        let label = at(0.0, 0.0);
+        assert_eq!(
+            value_of(&label, &[(1, at(200.0, 24.0)), (2, at(4.0, 24.0)), (3, at(4.0, 60.0))]),
+            Some(2)
+        );
+        assert_eq!(value_of(&label, &[(1, at(110.0, 2.0)), (2, at(0.0, 90.0))]), Some(1));
+        assert_eq!(value_of(&label, &[(2, at(0.0, -24.0))]), None);
+    }
+}

@@ -1,0 +1,335 @@
+//! The visual zone: what is printed for people, read as far as it confirms or contradicts the machine-readable zone.
+//!
+//! What the zone says is looked for anywhere on the document. What is not found is looked for a second time with the
+//! careful network, and only then is a value that stands in its place, or nearly is it, reported as what is printed. So a
+//! misread character does not accuse, and a changed one does not hide.
+
+mod date;
+mod label;
+
+use jiff::civil::Date;
+use jiff::{Span, ToSpan};
+use reinstate_domain::document::{
+    MrzFields, NameMatch, ReadingThresholds, VisualFields, match_given_names, match_surname,
+};
+
+use super::line::{Line, read_lines};
+use super::page::Page;
+use super::text::{Quad, distance};
+use super::{Error, Networks};
+use crate::models::Role;
+use date::{Mention, mentions};
+use label::{Field, label, value_of};
+
+/// Words that are tried together as one value.
+const MOST_WORDS: usize = 5;
+/// Differing characters up to which a text is taken for an altered value, as a share of its length.
+const NEARLY: f32 = 0.25;
+/// Lines of one side that are read a second time.
+const MOST_REREAD: usize = 16;
+
+/// Reads the visual zone of all sides. `zone` is the side that holds the machine-readable zone, and its rows.
+pub(crate) fn read_visual(
+    pages: &[Page],
+    zone: Option<(usize, &[Quad])>,
+    fields: Option<&MrzFields>,
+    networks: &mut Networks,
+    limits: &ReadingThresholds,
+    today: Date,
+) -> Result<VisualFields, Error> {
+    let mut found = VisualFields::default();
+    let sides: Vec<Side> = pages.iter().enumerate().map(|(i, page)| Side::of(i, page, zone)).collect();
+    let Some(fields) = fields else {
+        for side in &sides {
+            labelled(side, limits, today, &mut found);
+        }
+        return Ok(found);
+    };
+    for side in &sides {
+        confirm(&side.lines, fields, &mut found);
+    }
+    let mut careful = Vec::new();
+    for (side, page) in sides.iter().zip(pages) {
+        careful.push(side.reread(page, fields, &found, networks)?);
+    }
+    for side in &careful {
+        confirm(&side.lines, fields, &mut found);
+    }
+    for side in &careful {
+        contradict(side, fields, limits, &mut found);
+    }
+    Ok(found)
+}
+
+/// The lines of one side that do not belong to the machine-readable zone.
+struct Side {
+    lines: Vec<Line>,
+}
+
+impl Side {
+    fn of(index: usize, page: &Page, zone: Option<(usize, &[Quad])>) -> Self {
+        let rows = zone.filter(|(side, _)| *side == index).map_or(&[][..], |(_, rows)| rows);
+        let in_zone = |line: &Line| {
+            let centre = line.quad.centre();
+            rows.iter().any(|row| {
+                let (left, right) = row.ends();
+                let length = distance(left, right).max(1.0);
+                let [dx, dy] = row.direction();
+                let [x, y] = [centre[0] - left[0], centre[1] - left[1]];
+                let (along, down) = (x * dx + y * dy, y * dx - x * dy);
+                down.abs() < 0.6 * row.height() && along > -row.height() && along < length + row.height()
+            })
+        };
+        Self { lines: page.lines.iter().filter(|line| !in_zone(line)).cloned().collect() }
+    }
+
+    /// The side with those lines read a second time that have to do with what is not confirmed yet.
+    fn reread(
+        &self,
+        page: &Page,
+        fields: &MrzFields,
+        found: &VisualFields,
+        networks: &mut Networks,
+    ) -> Result<Self, Error> {
+        let values = self.values();
+        let numbers = found.number.is_none() || found.birth_date.is_none() || found.expiry_date.is_none();
+        let wanted = |(i, line): &(usize, &Line)| {
+            let digits = line.text.chars().filter(char::is_ascii_digit).count();
+            let value = values.iter().any(|(_, at)| at == i);
+            let name = found.surname.is_none() && nearest(&line.text, &fields.surname).is_some()
+                || found.given_names.is_none() && nearest(&line.text, &fields.given_names).is_some();
+            numbers && digits >= 4
+                || name
+                || value && (found.surname.is_none() || found.given_names.is_none())
+        };
+        let wanted: Vec<usize> =
+            self.lines.iter().enumerate().filter(wanted).map(|(i, _)| i).take(MOST_REREAD).collect();
+        let quads: Vec<Quad> = wanted.iter().map(|i| self.lines[*i].quad).collect();
+        let read =
+            read_lines(&page.picture.mat()?, &quads, &mut *networks.careful, Role::TextRecognitionCareful)?;
+        let mut lines = self.lines.clone();
+        for line in &mut lines {
+            // Only what was read carefully may contradict.
+            line.certainty.fill(0.0);
+        }
+        for (i, line) in wanted.into_iter().zip(read) {
+            lines[i] = line;
+        }
+        Ok(Self { lines })
+    }
+
+    /// Labels, and the line that holds the value of each.
+    fn values(&self) -> Vec<(Field, usize)> {
+        let labels: Vec<Option<Field>> = self.lines.iter().map(|line| label(&line.text)).collect();
+        let values: Vec<(usize, Quad)> = self
+            .lines
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| labels[*i].is_none())
+            .map(|(i, line)| (i, line.quad))
+            .collect();
+        let value =
+            |(line, label): (&Line, &Option<Field>)| Some(((*label)?, value_of(&line.quad, &values)?));
+        self.lines.iter().zip(&labels).filter_map(value).collect()
+    }
+}
+
+/// Every run of up to five words of a text.
+fn runs(text: &str) -> Vec<String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let mut runs = Vec::new();
+    for from in 0..words.len() {
+        for to in from + 1..=words.len().min(from + MOST_WORDS) {
+            runs.push(words[from..to].join(" "));
+        }
+    }
+    runs
+}
+
+fn significant(text: &str) -> String {
+    text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
+}
+
+/// Letters and digits that look alike become one, so that a misread pair does not count.
+fn blurred(text: &str) -> String {
+    let one = |c| match c {
+        'O' | 'Q' | 'D' => '0',
+        'I' | 'L' => '1',
+        'Z' => '2',
+        'S' => '5',
+        'G' => '6',
+        'B' => '8',
+        c => c,
+    };
+    significant(text).chars().map(one).collect()
+}
+
+/// Looks for what the zone says.
+fn confirm(lines: &[Line], fields: &MrzFields, found: &mut VisualFields) {
+    let number = blurred(&fields.number);
+    for line in lines {
+        let says_number = |text: &str| {
+            if number.len() >= 6 { text.contains(&number) } else { text == number }
+        };
+        if found.number.is_none()
+            && !number.is_empty()
+            && (says_number(&blurred(&line.text))
+                || runs(&line.text).iter().any(|run| blurred(run) == number))
+        {
+            found.number = Some(fields.number.clone());
+        }
+        for run in runs(&line.text) {
+            let surname_cut = fields.name_truncated && fields.given_names.is_empty();
+            if found.surname.is_none() && match_surname(&run, &fields.surname, surname_cut) == NameMatch::Same
+            {
+                found.surname = Some(run.clone());
+            }
+            let longer = found.given_names.as_ref().is_none_or(|known| known.len() < run.len());
+            if longer
+                && !fields.given_names.is_empty()
+                && match_given_names(&run, &fields.given_names, fields.name_truncated) == NameMatch::Same
+            {
+                found.given_names = Some(run);
+            }
+        }
+        for mention in mentions(&line.text) {
+            if fields.birth_date.is_some_and(|date| mention.contains(&date)) {
+                found.birth_date = fields.birth_date;
+            }
+            if fields.expiry_date.is_some_and(|date| mention.contains(&date)) {
+                found.expiry_date = fields.expiry_date;
+            }
+        }
+    }
+}
+
+/// Looks for what stands in the place of something that the zone says otherwise.
+fn contradict(side: &Side, fields: &MrzFields, limits: &ReadingThresholds, found: &mut VisualFields) {
+    let certain = |line: &Line| line.lowest() >= limits.min_visual;
+    let lines: Vec<&Line> = side.lines.iter().filter(|line| certain(line)).collect();
+    let labelled: Vec<(Field, &Line)> = side
+        .values()
+        .into_iter()
+        .map(|(field, i)| (field, &side.lines[i]))
+        .filter(|(_, line)| certain(line))
+        .collect();
+    let labelled = |field: Field| labelled.iter().filter(move |(of, _)| *of == field).map(|(_, line)| *line);
+
+    if found.number.is_none() {
+        found.number =
+            lines.iter().find_map(|line| nearest_number(&line.text, &fields.number)).or_else(|| {
+                let number = |line: &Line| {
+                    let text = significant(&line.text);
+                    let digits = text.chars().filter(char::is_ascii_digit).count();
+                    (text.len() == fields.number.len() && 2 * digits >= text.len()).then_some(text)
+                };
+                labelled(Field::Number).find_map(number)
+            });
+    }
+    let is_name = |text: &str| {
+        text.chars().filter(|c| c.is_alphabetic()).count() >= 2 && !text.chars().any(|c| c.is_ascii_digit())
+    };
+    if found.surname.is_none() {
+        let near = lines.iter().find_map(|line| nearest(&line.text, &fields.surname));
+        let named = || labelled(Field::Surname).map(|line| line.text.clone()).find(|text| is_name(text));
+        found.surname = near.or_else(named);
+    }
+    if found.given_names.is_none() && !fields.given_names.is_empty() {
+        let near = lines.iter().find_map(|line| nearest(&line.text, &fields.given_names));
+        let named = || labelled(Field::GivenNames).map(|line| line.text.clone()).find(|text| is_name(text));
+        found.given_names = near.or_else(named);
+    }
+    let all: Vec<Mention> = lines.iter().flat_map(|line| mentions(&line.text)).collect();
+    if let (None, Some(birth)) = (found.birth_date, fields.birth_date) {
+        let others =
+            all.iter().filter(|mention| fields.expiry_date.is_none_or(|date| !mention.contains(&date)));
+        found.birth_date = labelled(Field::BirthDate)
+            .flat_map(|line| mentions(&line.text))
+            .find_map(|mention| mention.first().copied())
+            .or_else(|| others.clone().flatten().copied().find(|date| one_digit_apart(*date, birth)))
+            // Nothing on a document is older than its holder.
+            .or_else(|| {
+                others.filter_map(|mention| mention.last().copied()).filter(|date| *date < birth).min()
+            });
+    }
+    if let (None, Some(expiry)) = (found.expiry_date, fields.expiry_date) {
+        let altered = |date: &Date| one_digit_apart(*date, expiry) && !is_its_issue(*date, expiry);
+        let others =
+            || all.iter().filter(|mention| fields.birth_date.is_none_or(|date| !mention.contains(&date)));
+        found.expiry_date = labelled(Field::ExpiryDate)
+            .flat_map(|line| mentions(&line.text))
+            .find_map(|mention| mention.last().copied())
+            // Nothing on a document is later than its end.
+            .or_else(|| {
+                others().filter_map(|mention| mention.first().copied()).filter(|date| *date > expiry).max()
+            })
+            .or_else(|| others().flatten().copied().find(altered));
+    }
+}
+
+/// Without a machine-readable zone: what stands beside a label.
+fn labelled(side: &Side, limits: &ReadingThresholds, today: Date, found: &mut VisualFields) {
+    for (field, i) in side.values() {
+        let line = &side.lines[i];
+        if line.lowest() < limits.min_visual {
+            continue;
+        }
+        let date = |past: bool| {
+            let mention = mentions(&line.text).into_iter().next()?;
+            let mut fitting = mention.iter().filter(|date| !past || **date <= today);
+            if past { fitting.next_back().copied() } else { fitting.next_back().copied() }
+        };
+        match field {
+            Field::Number if found.number.is_none() => {
+                let text = significant(&line.text);
+                let digits = text.chars().filter(char::is_ascii_digit).count();
+                found.number = (text.len() >= 5 && 2 * digits >= text.len()).then_some(text);
+            }
+            Field::Surname if found.surname.is_none() => found.surname = Some(line.text.clone()),
+            Field::GivenNames if found.given_names.is_none() => found.given_names = Some(line.text.clone()),
+            Field::BirthDate if found.birth_date.is_none() => found.birth_date = date(true),
+            Field::ExpiryDate if found.expiry_date.is_none() => found.expiry_date = date(false),
+            _ => {}
+        }
+    }
+}
+
+/// The run of words that is nearly this name, and not it.
+fn nearest(text: &str, name: &str) -> Option<String> {
+    let letters = |text: &str| -> String {
+        let ascii = mrz::transliterate(text, mrz::TransliterationStyle::Expanded);
+        ascii.chars().filter(char::is_ascii_alphabetic).collect()
+    };
+    let name = letters(name);
+    let most = (name.len() as f32 * NEARLY) as usize;
+    runs(text).into_iter().find(|run| {
+        let run = letters(run);
+        run.len().abs_diff(name.len()) <= most && (1..=most).contains(&strsim::levenshtein(&run, &name))
+    })
+}
+
+/// The run of words that is this number but for a few characters.
+fn nearest_number(text: &str, number: &str) -> Option<String> {
+    let (number, most) = (blurred(number), (number.len() as f32 * NEARLY) as usize);
+    runs(text).into_iter().map(|run| significant(&run)).find(|run| {
+        let run = blurred(run);
+        run.len() == number.len()
+            && (1..=most).contains(&run.chars().zip(number.chars()).filter(|(a, b)| a != b).count())
+    })
+}
+
+fn one_digit_apart(a: Date, b: Date) -> bool {
+    let differing = a.to_string().chars().zip(b.to_string().chars()).filter(|(a, b)| a != b).count();
+    differing == 1
+}
+
+/// Whether a document that ends on this day may have been issued on that one: whole years apart, to a day.
+fn is_its_issue(issue: Date, expiry: Date) -> bool {
+    let shifts: [Span; 3] = [(-1).days(), 0.days(), 1.days()];
+    issue < expiry
+        && shifts.iter().any(|shift| {
+            issue
+                .checked_add(*shift)
+                .is_ok_and(|day| (day.month(), day.day()) == (expiry.month(), expiry.day()))
+        })
+}
