@@ -1,11 +1,11 @@
 //! A caller of the interface (docs/api.md) under one key.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ureq::http::{Method, Request, Response};
-use ureq::unversioned::multipart::{Form, Part as FormPart};
 use uuid::Uuid;
 
 /// Longer than the longest `?wait=` that the server grants.
@@ -137,26 +137,15 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let kind = match body {
-            Body::Json(_) => Some("application/json"),
-            Body::Image(_) => Some("image/jpeg"),
-            Body::Raw(kind, _) => Some(kind),
-            Body::Nothing | Body::Form(_) => None,
-        };
+        let (kind, bytes) = body.encode();
         if let Some(kind) = kind {
             request = request.header("Content-Type", kind);
         }
         let unwritable = |source| Error::Request { path: path.to_owned(), source };
-        let sent = match body {
-            Body::Nothing if method == Method::GET || method == Method::DELETE => {
-                self.agent.run(request.body(()).map_err(unwritable)?)
-            }
-            Body::Nothing => self.agent.run(request.body(&[] as &[u8]).map_err(unwritable)?),
-            Body::Json(json) => self.agent.run(request.body(json.to_string()).map_err(unwritable)?),
-            Body::Image(bytes) | Body::Raw(_, bytes) => {
-                self.agent.run(request.body(bytes).map_err(unwritable)?)
-            }
-            Body::Form(parts) => self.agent.run(request.body(form(parts)).map_err(unwritable)?),
+        let sent = if method == Method::GET || method == Method::DELETE {
+            self.agent.run(request.body(()).map_err(unwritable)?)
+        } else {
+            self.agent.run(request.body(bytes.as_ref()).map_err(unwritable)?)
         };
         let no_answer = |source| Error::NoAnswer {
             method: method.clone(),
@@ -173,11 +162,40 @@ pub fn fresh_key() -> String {
     Uuid::now_v7().to_string()
 }
 
-fn form<'a>(parts: &'a [Part<'a>]) -> Form<'a> {
-    parts.iter().fold(Form::new(), |form, part| match part {
-        Part::Text(name, text) => form.text(name, text),
-        Part::Image(name, bytes) => form.part(name, FormPart::bytes(bytes).file_name("picture")),
-    })
+impl Body<'_> {
+    /// The content type, and the bytes.
+    fn encode(&self) -> (Option<Cow<'_, str>>, Cow<'_, [u8]>) {
+        match self {
+            Self::Nothing => (None, Cow::Borrowed(&[])),
+            Self::Json(json) => (Some("application/json".into()), json.to_string().into_bytes().into()),
+            Self::Image(bytes) => (Some("image/jpeg".into()), Cow::Borrowed(*bytes)),
+            Self::Raw(kind, bytes) => (Some(Cow::Borrowed(*kind)), Cow::Borrowed(*bytes)),
+            Self::Form(parts) => {
+                let boundary = Uuid::now_v7().simple().to_string();
+                let kind = format!("multipart/form-data; boundary={boundary}");
+                (Some(kind.into()), form(parts, &boundary).into())
+            }
+        }
+    }
+}
+
+/// A form as RFC 7578 writes it.
+fn form(parts: &[Part<'_>], boundary: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for part in parts {
+        let (head, content) = match part {
+            Part::Text(name, text) => (format!("name=\"{name}\"\r\n"), text.as_bytes()),
+            Part::Image(name, image) => {
+                (format!("name=\"{name}\"; filename=\"picture\"\r\nContent-Type: image/jpeg\r\n"), *image)
+            }
+        };
+        let head = format!("--{boundary}\r\nContent-Disposition: form-data; {head}\r\n");
+        bytes.extend(head.as_bytes());
+        bytes.extend(content);
+        bytes.extend(b"\r\n");
+    }
+    bytes.extend(format!("--{boundary}--\r\n").as_bytes());
+    bytes
 }
 
 /// What the server said.
@@ -251,5 +269,20 @@ impl Answer {
             path: answer.path,
             source,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_has_its_parts_in_order_between_boundaries() {
+        let parts = [Part::Text("type", "passport"), Part::Image("front", b"\xff\xd8\r\n--")];
+        let expected: &[u8] = b"--b\r\nContent-Disposition: form-data; name=\"type\"\r\n\r\npassport\r\n\
+            --b\r\nContent-Disposition: form-data; name=\"front\"; filename=\"picture\"\r\nContent-Type: image/jpeg\r\n\r\n\
+            \xff\xd8\r\n--\r\n--b--\r\n";
+        assert_eq!(form(&parts, "b"), expected);
+        assert_eq!(form(&[], "b"), b"--b--\r\n");
     }
 }

@@ -1,11 +1,14 @@
 //! What the people of a story do, one call of the interface each: the exchange's backend reports and starts, the owner
 //! gives the proofs under the token that the backend handed over, a reviewer looks and decides.
 
+use std::cell::RefCell;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use ureq::http::Method;
 
 use crate::cast::Person;
-use crate::client::{Body, Client, Part, fresh_key};
+use crate::client::{Answer, Body, Client, Part};
 use crate::outbox::Outbox;
 use crate::pictures::Pictures;
 use crate::resource::{Challenge, CodeSent, CoolingOff, Reactivation};
@@ -77,8 +80,14 @@ impl Stage {
         let owner = self.backend.with_key(token);
         let asked: Vec<_> = reactivation.requirements.iter().map(|r| r.kind.replace('_', " ")).collect();
         teller.says("Reinstate", &format!("asks for: {}", asked.join(", ")))?;
-        let (account, person) = (account.to_owned(), person.clone());
-        Ok(Started::Open(Box::new(Journey { stage: self, account, person, owner, id: reactivation.id })))
+        Ok(Started::Open(Box::new(Journey {
+            stage: self,
+            account: account.to_owned(),
+            person: person.clone(),
+            owner,
+            id: reactivation.id,
+            position: RefCell::default(),
+        })))
     }
 }
 
@@ -89,6 +98,8 @@ pub(crate) struct Journey<'a> {
     pub(crate) person: Person,
     owner: Client,
     id: String,
+    /// Where the owner's last write is in the log, so that the next read sees it.
+    position: RefCell<Option<String>>,
 }
 
 impl Journey<'_> {
@@ -96,9 +107,18 @@ impl Journey<'_> {
         format!("/v1/reactivations/{}{step}", self.id)
     }
 
-    /// The reactivation as its owner sees it.
-    pub(crate) fn read(&self) -> Result<Reactivation, Error> {
-        Ok(self.owner.get(&self.path(""))?.read_as()?)
+    /// A step of the owner, which must be answered with this status.
+    fn step(&self, step: &str, body: Body<'_>, status: u16) -> Result<Answer, Error> {
+        let answer = self.owner.post(&self.path(step), body)?.with_status(&[status])?;
+        self.position.replace(answer.header("Reinstate-Position").map(str::to_owned));
+        Ok(answer)
+    }
+
+    /// The reactivation as its owner sees it, with everything that the owner did.
+    fn read(&self, wait: &str) -> Result<Reactivation, Error> {
+        let position = self.position.borrow();
+        let headers: Vec<_> = position.iter().map(|position| ("Reinstate-After", position.as_str())).collect();
+        Ok(self.owner.send(Method::GET, &self.path(wait), Body::Nothing, &headers)?.read_as()?)
     }
 
     /// Everything up to the proofs that need a picture.
@@ -109,7 +129,7 @@ impl Journey<'_> {
     }
 
     fn acknowledge(&self, teller: &mut Teller<'_>) -> Result<(), Error> {
-        self.owner.post(&self.path("/reminder"), Body::Nothing)?.with_status(&[200])?;
+        self.step("/reminder", Body::Nothing, 200)?;
         teller.says("owner", "reads the reminder and confirms it")?;
         Ok(())
     }
@@ -118,24 +138,24 @@ impl Journey<'_> {
         let mut codes = json!({});
         for channel in ["phone", "email"] {
             let wanted = json!({"channel": channel});
-            let sent: CodeSent = self.owner.post(&self.path("/codes"), Body::Json(&wanted))?.read_as()?;
+            let sent: CodeSent = self.step("/codes", Body::Json(&wanted), 202)?.read_as()?;
             let code = self.stage.outbox.wait_for_code(&self.id, channel, sent.issued)?;
             teller.says("owner", &format!("gets a code by {channel} to {}", sent.sent_to))?;
             codes[channel] = json!(code);
         }
-        self.owner.post(&self.path("/verify"), Body::Json(&codes))?.with_status(&[200])?;
+        self.step("/verify", Body::Json(&codes), 200)?;
         teller.says("owner", "enters both codes")?;
         Ok(())
     }
 
     fn answer_questions(&self, teller: &mut Teller<'_>) -> Result<(), Error> {
-        let asked = self.read()?;
+        let asked = self.read("")?;
         let questions = asked.requirement("questions").map(|r| r.questions.clone()).unwrap_or_default();
         for question in questions {
             teller.says("Reinstate", &format!("asks: {}", question.prompt))?;
         }
         let answers = self.person.answers();
-        self.owner.post(&self.path("/answers"), Body::Json(&answers))?.with_status(&[200])?;
+        self.step("/answers", Body::Json(&answers), 200)?;
         teller.says("owner", "answers")?;
         Ok(())
     }
@@ -149,7 +169,7 @@ impl Journey<'_> {
     ) -> Result<(), Error> {
         let parts =
             [Part::Text("type", "passport"), Part::Text("country", "UTO"), Part::Image("front", photo)];
-        self.owner.post(&self.path("/documents"), Body::Form(&parts))?.with_status(&[202])?;
+        self.step("/documents", Body::Form(&parts), 202)?;
         teller.says("owner", &format!("hands in {what} ({} kB)", photo.len() / 1000))?;
         Ok(())
     }
@@ -161,21 +181,20 @@ impl Journey<'_> {
         photo: &[u8],
         teller: &mut Teller<'_>,
     ) -> Result<(), Error> {
-        let challenge: Challenge =
-            self.owner.post(&self.path("/face-challenges"), Body::Nothing)?.read_as()?;
+        let challenge: Challenge = self.step("/face-challenges", Body::Nothing, 201)?.read_as()?;
         if let Some(tip) = challenge.tips.get(1) {
             teller.says("Reinstate", &format!("gives tips: {tip} …"))?;
         }
         let mut parts = vec![Part::Text("challenge", &challenge.id)];
         parts.extend(challenge.actions.iter().map(|_| Part::Image("frame", photo)));
-        self.owner.post(&self.path("/faces"), Body::Form(&parts))?.with_status(&[202])?;
+        self.step("/faces", Body::Form(&parts), 202)?;
         teller.says("owner", &format!("takes the face check: {what}"))?;
         Ok(())
     }
 
     /// The owner hands everything in and waits until it is decided, or a person has to look.
     pub(crate) fn submit(&self, teller: &mut Teller<'_>) -> Result<Reactivation, Error> {
-        self.owner.post(&self.path("/submit"), Body::Nothing)?.with_status(&[200])?;
+        self.step("/submit", Body::Nothing, 200)?;
         teller.says("owner", "submits, and waits")?;
         self.wait_until("a decision", Reactivation::is_settled)
     }
@@ -190,12 +209,12 @@ impl Journey<'_> {
         what: &'static str,
         holds: impl Fn(&Reactivation) -> bool,
     ) -> Result<Reactivation, Error> {
-        let mut seen = self.read()?;
+        let mut seen = self.read("")?;
         for _ in 0..PATIENCE {
             if holds(&seen) {
                 return Ok(seen);
             }
-            seen = self.owner.get(&self.path("?wait=30"))?.read_as()?;
+            seen = self.read("?wait=30")?;
         }
         if holds(&seen) { Ok(seen) } else { Err(Error::Surprise { expected: what, found: seen.status }) }
     }
@@ -233,10 +252,8 @@ impl Journey<'_> {
         let reason =
             "The same person: hairline, ears, mouth and chin agree; the sunglasses explain the low score.";
         let decision = json!({"decision": "approve", "reason": reason});
-        let key = fresh_key();
-        let method = ureq::http::Method::POST;
         let reactivation: Reactivation =
-            reviewer.once(method, &self.path("/review"), Body::Json(&decision), &key)?.read_as()?;
+            reviewer.post(&self.path("/review"), Body::Json(&decision))?.read_as()?;
         teller.says("reviewer", &format!("approves: {reason}"))?;
         Ok((reactivation, seen))
     }
