@@ -37,7 +37,7 @@ enum Bench {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     match Cli::parse().bench {
         Bench::Log { folder, seconds } => log::run(&folder, seconds).await?,
         Bench::Verify { runs } => verify::run(runs)?,

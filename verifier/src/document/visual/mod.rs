@@ -283,7 +283,7 @@ fn labelled(side: &Side, limits: &ReadingThresholds, today: Date, found: &mut Vi
         let date = |past: bool| {
             let mention = mentions(&line.text).into_iter().next()?;
             let mut fitting = mention.iter().filter(|date| !past || **date <= today);
-            if past { fitting.next_back().copied() } else { fitting.next_back().copied() }
+            fitting.next_back().copied()
         };
         match field {
             Field::Number if found.number.is_none() => {
