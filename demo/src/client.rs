@@ -139,7 +139,7 @@ impl Client {
         }
         let (kind, bytes) = body.encode();
         if let Some(kind) = kind {
-            request = request.header("Content-Type", kind);
+            request = request.header("Content-Type", kind.as_ref());
         }
         let unwritable = |source| Error::Request { path: path.to_owned(), source };
         let sent = if method == Method::GET || method == Method::DELETE {

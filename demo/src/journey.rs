@@ -117,7 +117,8 @@ impl Journey<'_> {
     /// The reactivation as its owner sees it, with everything that the owner did.
     fn read(&self, wait: &str) -> Result<Reactivation, Error> {
         let position = self.position.borrow();
-        let headers: Vec<_> = position.iter().map(|position| ("Reinstate-After", position.as_str())).collect();
+        let headers: Vec<_> =
+            position.iter().map(|position| ("Reinstate-After", position.as_str())).collect();
         Ok(self.owner.send(Method::GET, &self.path(wait), Body::Nothing, &headers)?.read_as()?)
     }
 
