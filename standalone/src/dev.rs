@@ -61,7 +61,12 @@ impl Keys {
     }
 
     /// Writes `dev.env`, whole or not at all, once the server listens.
-    pub(crate) fn announce(&self, address: SocketAddr, operations: SocketAddr, settings: &Settings) -> Result<(), Error> {
+    pub(crate) fn announce(
+        &self,
+        address: SocketAddr,
+        operations: SocketAddr,
+        settings: &Settings,
+    ) -> Result<(), Error> {
         let mut text = format!("REINSTATE_URL=http://{address}\n");
         for (role, key) in &self.keys {
             text.push_str(&format!("REINSTATE_{role}_KEY={key}\n"));

@@ -76,7 +76,12 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         println!("{checked}");
         return Ok(());
     }
-    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     let metrics =
         metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder().map_err(Failure::Metrics)?;
 

@@ -72,13 +72,17 @@ impl Settings {
             builder = builder.add_source(File::from(file).format(FileFormat::Toml));
         }
         let lists = ["auth.backend", "auth.reviewer", "auth.auditor", "auth.operator"];
-        let mut environment =
-            Environment::with_prefix("REINSTATE").prefix_separator("_").separator("__").list_separator(",").try_parsing(true);
+        let mut environment = Environment::with_prefix("REINSTATE")
+            .prefix_separator("_")
+            .separator("__")
+            .list_separator(",")
+            .try_parsing(true);
         for list in lists {
             environment = environment.with_list_parse_key(list);
         }
         // Variables of ours that are no settings (REINSTATE_URL, REINSTATE_CACHE, …) have no section.
-        let sectioned = std::env::vars().filter(|(name, _)| name.starts_with("REINSTATE_") && name.contains("__"));
+        let sectioned =
+            std::env::vars().filter(|(name, _)| name.starts_with("REINSTATE_") && name.contains("__"));
         let environment = environment.source(Some(sectioned.collect()));
         Ok(builder.add_source(environment).build()?.try_deserialize()?)
     }

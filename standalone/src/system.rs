@@ -9,9 +9,9 @@ use reinstate_api::{Application, Keys, Ports, Readiness, Service, SystemClock};
 use reinstate_domain::codes::CodeKey;
 use reinstate_domain::entry::Hash;
 use reinstate_domain::policy::{self, EXCHANGE, Policy};
+use reinstate_projector::courier::Courier;
 use reinstate_projector::courier::acknowledged::{self, Acknowledged};
 use reinstate_projector::courier::outbox::Outbox;
-use reinstate_projector::courier::Courier;
 use reinstate_projector::follow::{self, Projector};
 use reinstate_projector::timekeeper::Timekeeper;
 use reinstate_store::blobs::{self, Artefacts, Blobs};
@@ -134,7 +134,8 @@ impl System {
         let directory = Arc::new(DataDir::open(&settings.data.dir)?);
         let layout = directory.layout().clone();
         let log = Arc::new(Embedded::open(Arc::clone(&directory))?);
-        let data_keys: Arc<dyn keys::Keys> = Arc::new(SqliteKeys::open(&layout.keys(), master.wrapping_key())?);
+        let data_keys: Arc<dyn keys::Keys> =
+            Arc::new(SqliteKeys::open(&layout.keys(), master.wrapping_key())?);
         let blobs = Arc::new(Blobs::local(&layout.blobs())?);
         let artefacts = Arc::new(Artefacts::local(&layout.artefacts())?);
         // A case names its policy by hash, so the policy is kept before any case does.
@@ -142,8 +143,11 @@ impl System {
 
         let read_models = Arc::new(Memory::default());
         let reader: Arc<dyn LogReader> = Arc::clone(&log) as _;
-        let projector =
-            Arc::new(Projector::new(Arc::clone(&reader), Arc::clone(&read_models) as _, Arc::clone(&data_keys)));
+        let projector = Arc::new(Projector::new(
+            Arc::clone(&reader),
+            Arc::clone(&read_models) as _,
+            Arc::clone(&data_keys),
+        ));
         projector.catch_up().await?;
         let journal = Arc::new(Journal::new(log, Arc::clone(&read_models) as _));
         let code_key = code_key(&master);
@@ -204,7 +208,11 @@ impl System {
     }
 
     /// Binds the interface.
-    pub(crate) fn listen(&self, settings: &Settings, metrics: PrometheusHandle) -> Result<Application, Error> {
+    pub(crate) fn listen(
+        &self,
+        settings: &Settings,
+        metrics: PrometheusHandle,
+    ) -> Result<Application, Error> {
         Ok(Application::build(&settings.api, self.service.clone(), metrics)?)
     }
 

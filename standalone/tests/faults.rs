@@ -23,7 +23,8 @@ fn a_folder_that_another_server_uses_is_left_alone_and_the_first_goes_on() {
     let mut first = Process::start(&folder);
     let second = run_to_its_end(&mut folder.command());
     assert!(!second.status.success());
-    let said = format!("{}{}", String::from_utf8_lossy(&second.stdout), String::from_utf8_lossy(&second.stderr));
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&second.stdout), String::from_utf8_lossy(&second.stderr));
     assert!(said.contains("in use"), "{said}");
     let path = format!("/v1/accounts/{}", fresh_account("first"));
     first.backend().put(&path, Body::Json(&enrolment())).unwrap().with_status(&[201]).unwrap();
@@ -48,7 +49,10 @@ fn without_a_model_file_the_interface_answers_and_readyz_names_the_file() {
         let said = String::from_utf8_lossy(&answer.bytes).into_owned();
         (answer.status == 503 && said.contains(altered)).then_some(said)
     });
-    assert!(!unready.contains(&*broken.to_string_lossy()), "a path of the machine is nobody's business: {unready}");
+    assert!(
+        !unready.contains(&*broken.to_string_lossy()),
+        "a path of the machine is nobody's business: {unready}"
+    );
     // A case that needs no model goes its way.
     let case = Case::with_codes_only(&server);
     case.pass_codes(&server);

@@ -40,7 +40,8 @@ fn without_a_good_key_nothing_is_answered_and_with_another_roles_key_nothing_is_
     let server = server("garbage");
     let path = format!("/v1/accounts/{}", fresh_account("keys"));
     let body = enrolment();
-    for caller in [server.anybody(), server.anybody().with_key("wrong"), server.anybody().with_key("rt_x_y")] {
+    for caller in [server.anybody(), server.anybody().with_key("wrong"), server.anybody().with_key("rt_x_y")]
+    {
         assert_refused(&caller.put(&path, Body::Json(&body)).unwrap(), 401, "unauthorized");
         assert_refused(&caller.get(&path).unwrap(), 401, "unauthorized");
     }
@@ -123,7 +124,8 @@ fn a_bad_field_is_pointed_at_and_its_value_is_not_repeated() {
     }
     let account = locked_account(&server, "owner_request");
     let future = json!({"reason": "owner_request", "locked_at": "2999-01-01T00:00:00Z"});
-    let answer = server.backend().post(&format!("/v1/accounts/{account}/locks"), Body::Json(&future)).unwrap();
+    let answer =
+        server.backend().post(&format!("/v1/accounts/{account}/locks"), Body::Json(&future)).unwrap();
     assert_refused(&answer, 422, "validation_failed");
 }
 
@@ -155,7 +157,8 @@ fn png_header(width: u32, height: u32) -> Vec<u8> {
 
 fn jpeg(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
-    let picture = image::RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, y as u8, (x ^ y) as u8]));
+    let picture =
+        image::RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, y as u8, (x ^ y) as u8]));
     picture.write_to(&mut bytes, image::ImageFormat::Jpeg).unwrap();
     bytes.into_inner()
 }
@@ -209,7 +212,8 @@ fn pictures_that_break_only_when_they_are_opened_are_examined_and_asked_for_agai
     for bytes in [truncated, noise, polyglot] {
         let case = Case::with_pictures(&server);
         case.pass_codes(&server);
-        let form = [Part::Text("type", "passport"), Part::Text("country", "UTO"), Part::Image("front", &bytes)];
+        let form =
+            [Part::Text("type", "passport"), Part::Text("country", "UTO"), Part::Image("front", &bytes)];
         case.post("/documents", Body::Form(&form)).with_status(&[202]).unwrap();
         let document = eventually("a finding", || {
             case.read().requirement("document").filter(|document| document.status != "processing").cloned()
@@ -475,7 +479,8 @@ fn a_submission_raced_by_a_release_ends_in_one_of_the_two() {
         });
         let status = eventually("an end", || Some(case.read().status).filter(|s| s != "processing"));
         let events = case.events(&server);
-        let (reactivated, superseded) = (count(&events, "AccountReactivated"), count(&events, "CaseCancelled"));
+        let (reactivated, superseded) =
+            (count(&events, "AccountReactivated"), count(&events, "CaseCancelled"));
         match status.as_str() {
             "reactivated" => assert_eq!((reactivated, superseded), (1, 0), "{events:?}"),
             "cancelled" => assert_eq!((reactivated, superseded), (0, 1), "{events:?}"),
@@ -512,7 +517,14 @@ fn a_repeat_under_the_same_key_is_carried_out_once_and_another_request_under_it_
     let reactivations = format!("{path}/reactivations");
     let key = client::fresh_key();
     let opened: Vec<Value> = (0..2)
-        .map(|_| backend.once(Method::POST, &reactivations, Body::Nothing, &key).unwrap().with_status(&[201]).unwrap().json())
+        .map(|_| {
+            backend
+                .once(Method::POST, &reactivations, Body::Nothing, &key)
+                .unwrap()
+                .with_status(&[201])
+                .unwrap()
+                .json()
+        })
         .collect();
     assert_eq!(opened[0], opened[1]);
     for bad in ["", "with space", &"x".repeat(300)] {

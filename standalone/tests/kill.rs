@@ -117,7 +117,8 @@ impl World {
         let account = fresh_account("kill-pictures");
         let case = format!("/v1/reactivations/{}", self.open(&account, "suspicious_login").id);
         self.pass_codes(&case);
-        let form = [Part::Text("type", "passport"), Part::Text("country", "UTO"), Part::Image("front", passport)];
+        let form =
+            [Part::Text("type", "passport"), Part::Text("country", "UTO"), Part::Image("front", passport)];
         self.write(&Method::POST, &format!("{case}/documents"), Body::Form(&form), 202);
         self.examining.fetch_add(1, Ordering::SeqCst);
         let path = format!("{case}/face-challenges");
@@ -139,7 +140,8 @@ impl World {
         match client.put(&path, Body::Json(&enrolment)) {
             Ok(answer) if answer.is_success() => {
                 self.acknowledged.fetch_add(1, Ordering::SeqCst);
-                let refused = client.post(&format!("{path}/locks"), Body::Json(&json!({"reason": "no slug"})));
+                let refused =
+                    client.post(&format!("{path}/locks"), Body::Json(&json!({"reason": "no slug"})));
                 assert!(refused.is_err() || refused.unwrap().status >= 400);
                 self.note(account, &["AccountEnrolled"], false);
             }
@@ -191,7 +193,7 @@ fn whatever_was_answered_is_there_once_and_nothing_else_is_however_often_the_ser
     let folder = Folder::new("kill");
     let pictures = Pictures::load(&photos()).unwrap();
     let passport = pictures.passport(&Person::number(0)).unwrap();
-    let mut server = Process::start(&folder);
+    let server = Process::start(&folder);
     server.wait_until_ready();
     let world = World {
         server: RwLock::new((server.backend(), server.outbox())),
@@ -200,7 +202,8 @@ fn whatever_was_answered_is_there_once_and_nothing_else_is_however_often_the_ser
         enough: AtomicBool::new(false),
         journeys: Mutex::new(Vec::new()),
     };
-    thread::scope(|scope| {
+    let mut server = thread::scope(|scope| {
+        let mut server = server;
         for _ in 0..CODE_CLIENTS {
             scope.spawn(|| world.repeat(|| world.code_journey()));
         }
@@ -214,6 +217,7 @@ fn whatever_was_answered_is_there_once_and_nothing_else_is_however_often_the_ser
             server = kill_and_restart(server, &folder, &world, kill % 2 == 1);
         }
         world.enough.store(true, Ordering::SeqCst);
+        server
     });
 
     let journeys = world.journeys.into_inner().unwrap();

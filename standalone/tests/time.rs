@@ -34,7 +34,8 @@ fn reason(case: &Reactivation, kind: &str) -> String {
 #[test]
 fn only_the_newest_code_is_good_and_only_until_it_expires() {
     let folder = Folder::new("codes");
-    let spans = [("lifetime = \"30m\"", "lifetime = \"3s\""), ("resend_after = \"60s\"", "resend_after = \"1s\"")];
+    let spans =
+        [("lifetime = \"30m\"", "lifetime = \"3s\""), ("resend_after = \"60s\"", "resend_after = \"1s\"")];
     let mut server = server_with(&folder, &spans);
     let case = Case::with_codes_only(&server);
     case.acknowledge();

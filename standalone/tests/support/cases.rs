@@ -48,8 +48,14 @@ impl Case {
     fn open(server: &Process, reason: &str) -> Self {
         let account = locked_account(server, reason);
         let path = format!("/v1/accounts/{account}/reactivations");
-        let opened: Reactivation =
-            server.backend().post(&path, Body::Nothing).unwrap().with_status(&[201]).unwrap().read_as().unwrap();
+        let opened: Reactivation = server
+            .backend()
+            .post(&path, Body::Nothing)
+            .unwrap()
+            .with_status(&[201])
+            .unwrap()
+            .read_as()
+            .unwrap();
         let owner = server.anybody().with_key(opened.owner_token.as_deref().unwrap());
         Self { account, id: opened.id, owner }
     }
@@ -86,7 +92,8 @@ impl Case {
     /// Everything up to the proofs that need a picture; without those, everything but the submission.
     pub fn pass_codes(&self, server: &Process) {
         self.acknowledge();
-        let codes = json!({"phone": self.fetch_code(server, "phone"), "email": self.fetch_code(server, "email")});
+        let codes =
+            json!({"phone": self.fetch_code(server, "phone"), "email": self.fetch_code(server, "email")});
         self.post_json("/verify", &codes).with_status(&[200]).unwrap();
     }
 
@@ -100,7 +107,11 @@ impl Case {
 pub fn locked_account(server: &Process, reason: &str) -> String {
     let account = fresh_account("test");
     let backend = server.backend();
-    backend.put(&format!("/v1/accounts/{account}"), Body::Json(&enrolment())).unwrap().with_status(&[201]).unwrap();
+    backend
+        .put(&format!("/v1/accounts/{account}"), Body::Json(&enrolment()))
+        .unwrap()
+        .with_status(&[201])
+        .unwrap();
     backend
         .post(&format!("/v1/accounts/{account}/locks"), Body::Json(&lock(reason)))
         .unwrap()

@@ -76,7 +76,11 @@ impl Folder {
         let server = Path::new(env!("CARGO_BIN_EXE_reinstate"));
         let tool = server.with_file_name("reinstate-audit");
         assert!(tool.exists(), "{} is not built; cargo build -p reinstate-audit", tool.display());
-        let run = Command::new(tool).args(["verify", "--json", "--evidence", "--data"]).arg(self.data()).output().unwrap();
+        let run = Command::new(tool)
+            .args(["verify", "--json", "--evidence", "--data"])
+            .arg(self.data())
+            .output()
+            .unwrap();
         let report: Value = serde_json::from_slice(&run.stdout).unwrap_or_else(|error| {
             panic!("no report: {error}\n{}", String::from_utf8_lossy(&run.stderr));
         });
@@ -110,12 +114,8 @@ impl Process {
         fs::create_dir_all(&folder.path).unwrap();
         let output = folder.path.with_extension("log");
         let output = File::options().create(true).append(true).open(output).unwrap();
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().unwrap())
-            .stderr(output)
-            .spawn()
-            .unwrap();
+        let mut child =
+            command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output).spawn().unwrap();
         let settings = eventually("the start of the server", || {
             if let Some(status) = child.try_wait().unwrap() {
                 panic!("the server ended with {status}:\n{}", folder.said());
@@ -190,7 +190,11 @@ impl Drop for Process {
 fn read_settings(file: &Path) -> Option<BTreeMap<String, String>> {
     let text = fs::read_to_string(file).ok()?;
     let lines = text.lines().filter_map(|line| line.trim_start_matches("export ").split_once('='));
-    Some(lines.map(|(name, value)| (name.trim().to_owned(), value.trim_matches(['"', '\'']).to_owned())).collect())
+    Some(
+        lines
+            .map(|(name, value)| (name.trim().to_owned(), value.trim_matches(['"', '\'']).to_owned()))
+            .collect(),
+    )
 }
 
 /// The server that the tests of a file share. When the last of them lets go of it, it is stopped and its log audited.
