@@ -15,7 +15,7 @@ use support::cases::{fresh_account, lock};
 use support::{Folder, Process, eventually, photos};
 use uuid::Uuid;
 
-const KILLS: usize = 4;
+const KILLS: usize = 6;
 /// Clients whose journeys need only codes, those that hand in pictures, and those that never repeat anything.
 const CODE_CLIENTS: usize = 11;
 const PICTURE_CLIENTS: usize = 3;
@@ -146,7 +146,10 @@ impl World {
                 self.note(account, &["AccountEnrolled"], false);
             }
             Ok(refused) => assert!(refused.status >= 500, "{}", refused.json()),
-            Err(_) => self.note(account, &["AccountEnrolled"], true),
+            Err(_) => {
+                self.note(account, &["AccountEnrolled"], true);
+                self.insist("a sign of life", |client| client.get("/livez"));
+            }
         }
     }
 
@@ -175,7 +178,7 @@ const PICTURE_EVENTS: [&str; 5] =
 
 /// Kills the server after a random number of further writes, and starts it again.
 fn kill_and_restart(server: Process, folder: &Folder, world: &World, wait_for_pictures: bool) -> Process {
-    let few = (Uuid::now_v7().as_u128() % 120) as usize;
+    let few = (Uuid::now_v7().as_u128() % 200) as usize;
     let until = world.acknowledged.load(Ordering::SeqCst) + few;
     eprintln!("killing after {few} further writes");
     eventually("enough writes", || (world.acknowledged.load(Ordering::SeqCst) >= until).then_some(()));
