@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+mod accuracy;
 mod log;
+mod verify;
 
 #[derive(Parser)]
 #[command(name = "reinstate-bench", version)]
@@ -24,11 +26,22 @@ enum Bench {
         #[arg(long, default_value_t = 5)]
         seconds: u64,
     },
+    /// Where the verifier's time goes, and whether its memory stays flat.
+    Verify {
+        /// Measured examinations of each subject.
+        #[arg(long, default_value_t = 15)]
+        runs: usize,
+    },
+    /// How well documents are read and faces are matched, on the labelled photos at hand.
+    Accuracy,
 }
 
 #[tokio::main]
-async fn main() -> Result<(), log::Failed> {
+async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     match Cli::parse().bench {
-        Bench::Log { folder, seconds } => log::run(&folder, seconds).await,
+        Bench::Log { folder, seconds } => log::run(&folder, seconds).await?,
+        Bench::Verify { runs } => verify::run(runs)?,
+        Bench::Accuracy => accuracy::run()?,
     }
+    Ok(())
 }

@@ -110,7 +110,7 @@ fn contradictions(
         if names.contains(&NameMatch::Different) {
             reasons.push(ReasonCode::DocumentNameMismatch);
         }
-        if fields.birth_date.is_some_and(|date| date != identity.birth_date) {
+        if fields.birth_date.is_some_and(|date| !is_same_birth(date, identity.birth_date)) {
             reasons.push(ReasonCode::DocumentBirthDateMismatch);
         }
     }
@@ -131,7 +131,9 @@ fn open_questions(
     let mut reasons = Vec::new();
     let visual = compare(&observation.visual, fields);
     let repair_is_confirmed = mrz.repairs.is_empty() || visual.number_agrees;
+    // No check digit covers the name on most documents, so what is printed for people has to confirm it.
     if visual.agreements < thresholds.min_visual_matches
+        || !visual.surname_agrees
         || !repair_is_confirmed
         || fields.expiry_date.is_none()
     {
@@ -217,6 +219,7 @@ struct Comparison {
     agreements: u32,
     disagreements: u32,
     number_agrees: bool,
+    surname_agrees: bool,
 }
 
 fn compare(visual: &VisualFields, fields: &MrzFields) -> Comparison {
@@ -233,11 +236,21 @@ fn compare(visual: &VisualFields, fields: &MrzFields) -> Comparison {
         .given_names
         .as_ref()
         .and_then(|names| agrees(match_given_names(names, &fields.given_names, fields.name_truncated)));
-    let dates = [(visual.birth_date, fields.birth_date), (visual.expiry_date, fields.expiry_date)]
-        .map(|(seen, read)| seen.zip(read).map(|(seen, read)| seen == read));
-    let all = [number, surname, given, dates[0], dates[1]];
+    let birth = visual.birth_date.zip(fields.birth_date).map(|(seen, read)| is_same_birth(seen, read));
+    let expiry = visual.expiry_date.zip(fields.expiry_date).map(|(seen, read)| seen == read);
+    let all = [number, surname, given, birth, expiry];
     let count = |wanted| all.iter().filter(|outcome| **outcome == Some(wanted)).count() as u32;
-    Comparison { agreements: count(true), disagreements: count(false), number_agrees: number == Some(true) }
+    Comparison {
+        agreements: count(true),
+        disagreements: count(false),
+        number_agrees: number == Some(true),
+        surname_agrees: surname == Some(true),
+    }
+}
+
+/// The zone has two digits for the year of birth: a hundred years more or less is no difference.
+fn is_same_birth(a: Date, b: Date) -> bool {
+    (a.month(), a.day()) == (b.month(), b.day()) && (a.year() - b.year()).rem_euclid(100) == 0
 }
 
 fn agrees(found: NameMatch) -> Option<bool> {

@@ -4,9 +4,9 @@
 //! considered may be swapped in, a few at most, and only if the result is the one clear answer. The search is exact: it
 //! keeps, for every residue of the running sums, the two best texts so far, so the runner-up and its distance are known.
 
-use reinstate_domain::document::{FieldCheck, ReadingThresholds};
+use reinstate_domain::document::{CheckedField, FieldCheck, ReadingThresholds};
 
-use super::alphabet::{DIGITS, FILLER, SYMBOLS, Symbol, symbol, value};
+use super::alphabet::{DIGITS, FILLER, LETTERS, SYMBOLS, Symbol, symbol, value};
 use super::layout::{Cell, Check, Layout};
 
 /// What was chosen for the cells of a layout.
@@ -31,6 +31,13 @@ const CONFUSABLE: [&str; 6] = ["0OQD", "1I", "5S", "8B", "2Z", "6G"];
 
 /// A symbol outside the sets above may be swapped in from this probability on.
 const LIKELY: f32 = 0.05;
+
+/// Among the leading letters of a number a look-alike needs no more than this: the digits that follow mislead the
+/// recogniser.
+const OPENING: f32 = 0.005;
+
+/// Log-probability that a swap of O and 0 counts with at least, whatever the recogniser gave it.
+const TWIN: f32 = -3.0;
 
 /// Without a runner-up the margin is this, in nats: nothing that was kept is within e^-20.
 const ALONE: f32 = 20.0;
@@ -78,16 +85,16 @@ struct Role {
 }
 
 fn roles(layout: &Layout) -> Vec<Role> {
-    use reinstate_domain::document::CheckedField::Composite;
     let mut roles = vec![Role::default(); layout.cells.len()];
     for check in &layout.checks {
         for (i, cell) in check.cells.iter().enumerate() {
             let role = &mut roles[*cell];
-            let slot = if check.field == Composite { &mut role.composite } else { &mut role.field };
+            let slot =
+                if check.field == CheckedField::Composite { &mut role.composite } else { &mut role.field };
             *slot = Some(weight(i));
         }
         let role = &mut roles[check.digit];
-        if check.field == Composite {
+        if check.field == CheckedField::Composite {
             role.closes_composite = true;
         } else {
             role.closes_field = Some(check.may_be_filler);
@@ -120,10 +127,9 @@ fn search(
     let mut trace: Vec<(Symbol, usize)> = Vec::new();
     let mut paths: Vec<Vec<(Sums, Path)>> = vec![Vec::new(); (100 * swaps) as usize];
     paths[0].push(((0, 0, 0), Path { log_probability: 0.0, step: NO_STEP }));
-    for ((role, cell), (posterior, &first)) in
-        roles(layout).iter().zip(&layout.cells).zip(cells.iter().zip(seen))
-    {
-        let options = options(role, *cell, posterior, first, limits);
+    let opening = opening(layout, seen);
+    for (i, role) in roles(layout).iter().enumerate() {
+        let options = options(role, layout.cells[i], &cells[i], seen[i], opening.contains(&i), limits);
         let mut next: Vec<Vec<(Sums, Path)>> = vec![Vec::new(); paths.len()];
         for &(sums, path) in paths.iter().flatten() {
             for &(option, log_probability, swapped) in &options {
@@ -153,6 +159,7 @@ fn options(
     cell: Cell,
     posterior: &[f32; SYMBOLS],
     first: Symbol,
+    opens_number: bool,
     limits: &ReadingThresholds,
 ) -> Vec<(Symbol, f32, u32)> {
     let log = |s: Symbol| posterior[usize::from(s)].max(1e-6).ln();
@@ -165,11 +172,32 @@ fn options(
         let others = (0..SYMBOLS as Symbol).filter(|s| *s != first && mask & (1 << s) != 0);
         options.extend(others.filter_map(|s| {
             let p = posterior[usize::from(s)];
-            let enough = if confusable(first, s) { limits.min_repair_probability } else { LIKELY };
-            (p >= enough).then(|| (s, log(s), 1))
+            let twins = opens_number && twins(first, s);
+            let enough = match (confusable(first, s), opens_number) {
+                (true, true) => OPENING,
+                (true, false) => limits.min_repair_probability,
+                (false, _) => LIKELY,
+            };
+            (twins || p >= enough).then(|| (s, if twins { log(s).max(TWIN) } else { log(s) }, 1))
         }));
     }
     options
+}
+
+/// The cells where the number may still be in its leading letters: those after letters only.
+fn opening(layout: &Layout, seen: &[Symbol]) -> Vec<usize> {
+    let Some(number) = layout.checks.iter().find(|check| check.field == CheckedField::Number) else {
+        return Vec::new();
+    };
+    let letters = number.cells.iter().take_while(|cell| LETTERS & (1 << seen[**cell]) != 0).count();
+    number.cells.iter().copied().take(letters + 1).collect()
+}
+
+/// O and 0 are one glyph to the recogniser: what it prefers says nothing, so in the leading letters of a number both are
+/// tried. Among digits an O would be one guess too many: there it could mend a digit that was altered.
+fn twins(a: Symbol, b: Symbol) -> bool {
+    let pair = [symbol('O'), symbol('0')];
+    a != b && pair.contains(&Some(a)) && pair.contains(&Some(b))
 }
 
 fn confusable(a: Symbol, b: Symbol) -> bool {

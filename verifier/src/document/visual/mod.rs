@@ -231,12 +231,18 @@ fn contradict(side: &Side, fields: &MrzFields, limits: &ReadingThresholds, found
     };
     if found.surname.is_none() {
         let near = lines.iter().find_map(|line| nearest(&line.text, &fields.surname));
-        let named = || labelled(Field::Surname).map(|line| line.text.clone()).find(|text| is_name(text));
+        let named = || {
+            let text = labelled(Field::Surname).map(|line| line.text.clone());
+            text.into_iter().find(|text| is_name(text) && !is_misread(text, &fields.surname))
+        };
         found.surname = near.or_else(named);
     }
     if found.given_names.is_none() && !fields.given_names.is_empty() {
         let near = lines.iter().find_map(|line| nearest(&line.text, &fields.given_names));
-        let named = || labelled(Field::GivenNames).map(|line| line.text.clone()).find(|text| is_name(text));
+        let named = || {
+            let text = labelled(Field::GivenNames).map(|line| line.text.clone());
+            text.into_iter().find(|text| is_name(text) && !is_misread(text, &fields.given_names))
+        };
         found.given_names = near.or_else(named);
     }
     let all: Vec<Mention> = lines.iter().flat_map(|line| mentions(&line.text)).collect();
@@ -277,7 +283,7 @@ fn labelled(side: &Side, limits: &ReadingThresholds, today: Date, found: &mut Vi
         let date = |past: bool| {
             let mention = mentions(&line.text).into_iter().next()?;
             let mut fitting = mention.iter().filter(|date| !past || **date <= today);
-            if past { fitting.next_back().copied() } else { fitting.next_back().copied() }
+            fitting.next_back().copied()
         };
         match field {
             Field::Number if found.number.is_none() => {
@@ -294,18 +300,29 @@ fn labelled(side: &Side, limits: &ReadingThresholds, today: Date, found: &mut Vi
     }
 }
 
+/// The letters as a machine-readable zone would have them.
+fn letters(text: &str) -> String {
+    let ascii = mrz::transliterate(text, mrz::TransliterationStyle::Expanded);
+    ascii.chars().filter(char::is_ascii_alphabetic).collect()
+}
+
 /// The run of words that is nearly this name, and not it.
 fn nearest(text: &str, name: &str) -> Option<String> {
-    let letters = |text: &str| -> String {
-        let ascii = mrz::transliterate(text, mrz::TransliterationStyle::Expanded);
-        ascii.chars().filter(char::is_ascii_alphabetic).collect()
-    };
     let name = letters(name);
     let most = (name.len() as f32 * NEARLY) as usize;
     runs(text).into_iter().find(|run| {
-        let run = letters(run);
-        run.len().abs_diff(name.len()) <= most && (1..=most).contains(&strsim::levenshtein(&run, &name))
+        let letters = letters(run);
+        letters.len().abs_diff(name.len()) <= most
+            && (1..=most).contains(&strsim::levenshtein(&letters, &name))
+            && !is_misread(run, &name)
     })
+}
+
+/// Whether all the difference is one letter more or less: a stroke or a ligature that the recogniser does not know (Ø read
+/// as O, Æ as E) does that, a forger does not.
+fn is_misread(text: &str, name: &str) -> bool {
+    let (text, name) = (letters(text), letters(name));
+    text.len() != name.len() && strsim::levenshtein(&text, &name) <= 1
 }
 
 /// The run of words that is this number but for a few characters.
