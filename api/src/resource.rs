@@ -114,6 +114,10 @@ impl Reactivation {
         self.status != other.status || self.requirements != other.requirements
     }
 
+    pub(crate) fn has_ended(&self) -> bool {
+        self.result.is_some()
+    }
+
     /// Shows the questions where they are asked.
     pub(crate) fn ask(&mut self, prompts: Vec<Prompt>) {
         if let Some(requirement) = self.requirements.iter_mut().find(|r| r.kind == Kind::Questions) {

@@ -91,7 +91,7 @@ pub(crate) async fn read(
     Ok(respond(StatusCode::OK, &body, body.version, body.position, false))
 }
 
-/// Waits until the reactivation shows something new, or the time is over.
+/// Waits until the reactivation shows something new, or the time is over. Nothing new comes after its end.
 async fn hold(
     service: &Service,
     allowed: &Allowed<Follow>,
@@ -105,7 +105,7 @@ async fn hold(
         changes.mark_unchanged();
         let row = service.find(&allowed.caller, id).await?;
         let newest = render_row(service, &allowed.caller, &row).await?;
-        if newest.differs(&first) {
+        if newest.differs(&first) || newest.has_ended() {
             return Ok(newest);
         }
         if tokio::time::timeout_at(until, changes.changed()).await.is_err() {

@@ -57,6 +57,9 @@ impl fmt::Debug for Message {
 pub trait Carrier: Send + Sync {
     /// Hands the message over; when this returns it will not be lost. An error means that it may be tried again.
     async fn deliver(&self, message: &Message) -> Result<(), Undelivered>;
+
+    /// Destroys what is still kept of messages to an account whose person was erased. Again is the same as once.
+    async fn forget(&self, account: &AccountId) -> Result<(), Undelivered>;
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -127,19 +130,32 @@ impl Courier {
         Ok(stored.map_err(Error::Stopped)??)
     }
 
-    /// Delivers a record's codes. Says whether there were any.
+    /// Delivers a record's codes, and forgets who was erased. Says whether there was anything to do.
     async fn serve(&self, record: &Record, now: Timestamp) -> Result<bool, Error> {
         // An entry that can't be understood has halted its account, which is for the projector to tell.
         let Ok(entry) = wire::decode(&record.value) else { return Ok(false) };
         let mut delivered = false;
         for (index, event) in entry.events.iter().enumerate() {
+            if matches!(event, Event::PersonalDataErased(_)) && self.is_effective(record).await? {
+                self.carrier.forget(&record.account).await?;
+                delivered = true;
+            }
             let Event::CodeIssued(issued) = event else { continue };
+            if !self.is_effective(record).await? {
+                continue;
+            }
             if let Some(message) = self.message(&record.account, record.position, index, issued, now).await? {
                 self.carrier.deliver(&message).await?;
                 delivered = true;
             }
         }
         Ok(delivered)
+    }
+
+    /// Whether the rule lets the record count, now that the rows have it.
+    async fn is_effective(&self, record: &Record) -> Result<bool, Error> {
+        self.models.wait(record.position).await.map_err(Error::Models)?;
+        self.models.is_effective(&record.account, record.position).await.map_err(Error::Models)
     }
 
     /// The message, if it still helps.
@@ -156,10 +172,6 @@ impl Courier {
         }
         if issued.key_id != self.code_key.id() {
             tracing::error!(%position, key = issued.key_id, "a code was issued under a key that is not here");
-            return Ok(None);
-        }
-        self.models.wait(position).await.map_err(Error::Models)?;
-        if !self.models.is_effective(account, position).await.map_err(Error::Models)? {
             return Ok(None);
         }
         let Some(row) = self.models.account(account).await.map_err(Error::Models)? else { return Ok(None) };

@@ -12,7 +12,7 @@ use reinstate_domain::{
     codes::Channel,
     ids::{AccountId, CaseId},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Carrier, Message, Undelivered, acknowledged::replace};
 
@@ -61,4 +61,30 @@ impl Carrier for Outbox {
         let written = tokio::task::spawn_blocking(move || replace(&path, &bytes)).await;
         written.map_err(|e| Undelivered(Box::new(e)))?.map_err(|e| Undelivered(Box::new(e)))
     }
+
+    async fn forget(&self, account: &AccountId) -> Result<(), Undelivered> {
+        let (folder, account) = (self.folder.clone(), account.clone());
+        let removed = tokio::task::spawn_blocking(move || remove(&folder, &account)).await;
+        removed.map_err(|e| Undelivered(Box::new(e)))?.map_err(|e| Undelivered(Box::new(e)))
+    }
+}
+
+/// Removes an account's messages. A file that somebody else took away meanwhile, or put there, is none of ours.
+fn remove(folder: &Path, account: &AccountId) -> io::Result<()> {
+    #[derive(Deserialize)]
+    struct Addressed {
+        account: AccountId,
+    }
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let Ok(bytes) = fs::read(&path) else { continue };
+        let addressed = serde_json::from_slice::<Addressed>(&bytes);
+        if addressed.is_ok_and(|message| message.account == *account) {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+    }
+    fs::File::open(folder)?.sync_all()
 }
