@@ -10,7 +10,8 @@ mod label;
 use jiff::civil::Date;
 use jiff::{Span, ToSpan};
 use reinstate_domain::document::{
-    MrzFields, NameMatch, ReadingThresholds, VisualFields, match_given_names, match_surname,
+    MrzFields, NameMatch, ReadingThresholds, VisualFields, is_same_but_for_marks, match_given_names,
+    match_surname,
 };
 
 use super::line::{Line, read_lines};
@@ -187,7 +188,8 @@ fn confirm(lines: &[Line], fields: &MrzFields, found: &mut VisualFields) {
             let longer = found.given_names.as_ref().is_none_or(|known| known.len() < run.len());
             if longer
                 && !fields.given_names.is_empty()
-                && match_given_names(&run, &fields.given_names, fields.name_truncated) == NameMatch::Same
+                && (match_given_names(&run, &fields.given_names, fields.name_truncated) == NameMatch::Same
+                    || is_same_but_for_marks(&run, &fields.given_names))
             {
                 found.given_names = Some(run);
             }
