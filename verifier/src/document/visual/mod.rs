@@ -181,8 +181,11 @@ fn confirm(lines: &[Line], fields: &MrzFields, found: &mut VisualFields) {
         }
         for run in runs(&line.text) {
             let surname_cut = fields.name_truncated && fields.given_names.is_empty();
-            if found.surname.is_none() && match_surname(&run, &fields.surname, surname_cut) == NameMatch::Same
-            {
+            let is_surname = || {
+                match_surname(&run, &fields.surname, surname_cut) == NameMatch::Same
+                    || is_same_but_for_marks(&run, &fields.surname)
+            };
+            if found.surname.is_none() && is_surname() {
                 found.surname = Some(run.clone());
             }
             let longer = found.given_names.as_ref().is_none_or(|known| known.len() < run.len());
