@@ -55,17 +55,12 @@ pub(crate) struct Layout {
     pub(crate) fields: Fields,
 }
 
-/// Where the fields stand.
+/// Where the fields stand that are read here; the others are the `mrz` crate's business.
 #[derive(Debug, Clone)]
 pub(crate) struct Fields {
-    pub(crate) code: Span,
-    pub(crate) issuer: Span,
-    /// The principal part, and the part that overflowed into the optional data.
-    pub(crate) number: (Span, Span),
     pub(crate) birth: Span,
     pub(crate) sex: usize,
     pub(crate) expiry: Span,
-    pub(crate) nationality: Span,
     pub(crate) name: Span,
 }
 
@@ -149,16 +144,7 @@ fn td1(extra: usize) -> Layout {
             check(CheckedField::ExpiryDate, (38..44).collect(), 44),
             check(CheckedField::Composite, composite, 59),
         ],
-        fields: Fields {
-            code: 0..2,
-            issuer: 2..5,
-            number: (5..14, 15..15 + extra),
-            birth: 30..36,
-            sex: 37,
-            expiry: 38..44,
-            nationality: 45..48,
-            name: 60..90,
-        },
+        fields: Fields { birth: 30..36, sex: 37, expiry: 38..44, name: 60..90 },
     }
 }
 
@@ -207,16 +193,7 @@ fn two_lines(format: MrzFormat, width: usize, code: Mask, extra: usize) -> Layou
         width,
         cells,
         checks,
-        fields: Fields {
-            code: 0..2,
-            issuer: 2..5,
-            number: (at(0)..at(9), at(28)..at(28 + extra)),
-            birth: at(13)..at(19),
-            sex: at(20),
-            expiry: at(21)..at(27),
-            nationality: at(10)..at(13),
-            name: 5..width,
-        },
+        fields: Fields { birth: at(13)..at(19), sex: at(20), expiry: at(21)..at(27), name: 5..width },
     }
 }
 
@@ -234,10 +211,8 @@ fn overflow(
     end: usize,
 ) -> usize {
     cells[sign] = Cell::OneOf(FILLERS);
-    for cell in from..from + extra {
-        cells[cell] = Cell::OneOf(ANY & !FILLERS);
-        number.push(cell);
-    }
+    cells[from..from + extra].fill(Cell::OneOf(ANY & !FILLERS));
+    number.extend(from..from + extra);
     let digit = from + extra;
     cells[digit] = Cell::OneOf(DIGITS);
     if digit + 1 < end {

@@ -287,8 +287,7 @@ fn labelled(side: &Side, limits: &ReadingThresholds, today: Date, found: &mut Vi
         }
         let date = |past: bool| {
             let mention = mentions(&line.text).into_iter().next()?;
-            let mut fitting = mention.iter().filter(|date| !past || **date <= today);
-            if past { fitting.next_back().copied() } else { fitting.next_back().copied() }
+            mention.into_iter().rfind(|date| !past || *date <= today)
         };
         match field {
             Field::Number if found.number.is_none() => {
