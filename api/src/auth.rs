@@ -23,7 +23,7 @@ use crate::service::Service;
 /// What a key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Role {
+pub(crate) enum Role {
     Backend,
     Reviewer,
     Auditor,

@@ -199,11 +199,8 @@ async fn observe(
     let trace_id = trace_id(&request);
     let request_id = Uuid::now_v7().to_string();
     let method = request.method().to_string();
-    let original = request.request().clone();
-    let response = match next.call(request).await {
-        Ok(response) => response.map_into_boxed_body(),
-        Err(error) => ServiceResponse::new(original, HttpResponse::from_error(error)),
-    };
+    // Handlers and extractors answer their errors as responses; an error here is the connection's.
+    let response = next.call(request).await?.map_into_boxed_body();
     let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".to_owned());
     let mut response = explain(response, &request_id);
     if let (Ok(name), Ok(value)) = (HeaderName::try_from("request-id"), HeaderValue::try_from(&request_id)) {

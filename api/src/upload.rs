@@ -1,7 +1,7 @@
 //! Uploads: images as a body or as parts of a form. Sizes and formats are checked from the bytes before anything is kept;
 //! decoding is the verifier's work.
 
-use actix_multipart::{Field, Multipart};
+use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::http::StatusCode;
 use actix_web::web;
 use bytes::{Bytes, BytesMut};
@@ -71,6 +71,23 @@ fn incomplete() -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", "The body ended before it was complete.")
 }
 
+/// What is wrong with a form that can't be read. The framework's words do not repeat the body.
+fn broken(error: &MultipartError) -> Problem {
+    tracing::debug!(%error, "a form can't be read");
+    match error {
+        MultipartError::Incomplete | MultipartError::Payload(_) => incomplete(),
+        MultipartError::ContentTypeMissing
+        | MultipartError::ContentTypeParse
+        | MultipartError::ContentTypeIncompatible => {
+            let detail = "Send the body as Content-Type: multipart/form-data.";
+            Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
+        }
+        _ => {
+            Problem::new(StatusCode::BAD_REQUEST, "multipart_invalid", "The body is not a well-formed form.")
+        }
+    }
+}
+
 /// Which parts a form has. Whatever is not named is an error.
 pub(crate) struct Shape {
     pub(crate) texts: &'static [&'static str],
@@ -94,7 +111,7 @@ impl Form {
         let mut form = Self { texts: Vec::new(), images: Vec::new() };
         for _ in 0..MAX_PARTS {
             let Some(field) = payload.next().await else { return Ok(form) };
-            let field = field.map_err(|_| incomplete())?;
+            let field = field.map_err(|error| broken(&error))?;
             let name = field.name().unwrap_or_default().to_owned();
             if shape.texts.contains(&name.as_str()) {
                 form.take_text(&name, field).await?;
@@ -167,7 +184,7 @@ fn known_parts(shape: &Shape) -> String {
 async fn collect(mut field: Field, most: usize) -> Result<Option<Bytes>, Problem> {
     let mut bytes = BytesMut::new();
     while let Some(chunk) = field.next().await {
-        let chunk = chunk.map_err(|_| incomplete())?;
+        let chunk = chunk.map_err(|error| broken(&error))?;
         if bytes.len() + chunk.len() > most {
             return Ok(None);
         }

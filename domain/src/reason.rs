@@ -103,6 +103,7 @@ impl ReasonCode {
                 | R::FaceMultiple
                 | R::FaceTooSmall
                 | R::FaceBlurred
+                | R::FaceCropped
                 | R::FaceDark
                 | R::FaceTurned
                 | R::FaceChallengeFailed

@@ -1,5 +1,7 @@
 //! Documents from pictures to a verdict, through the real models: specimens whose truth is known, and labelled photos.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 

@@ -22,7 +22,12 @@ pub(super) fn run(bundle: Option<&Path>, arguments: &Arguments) -> Result<(), Fa
     println!("{:<8}{:<8}{:<10}{:>8}", "photo", "format", "outcome", "CPU ms");
     for reading in &readings {
         let outcome = format!("{:?}", reading.outcome).to_lowercase();
-        println!("{:<8}{:<8}{outcome:<10}{:>8.0}", reading.id, reading.format, reading.cpu.as_secs_f64() * 1e3);
+        println!(
+            "{:<8}{:<8}{outcome:<10}{:>8.0}",
+            reading.id,
+            reading.format,
+            reading.cpu.as_secs_f64() * 1e3
+        );
     }
     let count = |outcome| readings.iter().filter(|reading| reading.outcome == outcome).count();
     let mut cpu: Vec<_> = readings.iter().map(|reading| reading.cpu).collect();

@@ -5,11 +5,13 @@ mod document;
 mod face;
 
 use std::error::Error as _;
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use reinstate_domain::evidence::MAX_IMAGE_BYTES;
 use reinstate_verifier::models::{self, Bundle};
 use serde::Serialize;
 
@@ -43,13 +45,15 @@ enum Failure {
     Document(#[from] reinstate_verifier::document::Error),
     #[error("the photos could not be evaluated")]
     Evaluation(#[from] reinstate_verifier::evaluate::Error),
+    #[error("the finding can't be written")]
+    Output(#[source] io::Error),
 }
 
 impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::Unreadable { .. } => 2,
-            Self::Models(_) | Self::Document(_) | Self::Evaluation(_) => 1,
+            Self::Models(_) | Self::Document(_) | Self::Evaluation(_) | Self::Output(_) => 1,
         }
     }
 }
@@ -82,13 +86,16 @@ fn open_bundle(folder: Option<&Path>) -> Result<Bundle, Failure> {
     Ok(Bundle::open(folder)?)
 }
 
+/// Reads a picture, of a file that is too large only as much as it takes to say so.
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    fs::read(path).map_err(|source| Failure::Unreadable { path: path.to_owned(), source })
+    let unreadable = |source| Failure::Unreadable { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(MAX_IMAGE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(bytes)
 }
 
-#[allow(clippy::unnecessary_wraps, reason = "a command's last line")]
 fn print(finding: &impl Serialize) -> Result<(), Failure> {
-    let json = serde_json::to_string(finding).unwrap_or_default();
-    println!("{json}");
-    Ok(())
+    let json = serde_json::to_string(finding).map_err(|e| Failure::Output(e.into()))?;
+    writeln!(io::stdout(), "{json}").map_err(Failure::Output)
 }

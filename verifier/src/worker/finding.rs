@@ -41,7 +41,7 @@ impl Subject<'_> {
         numbers(&observation.quality, "", &mut scores)?;
         if let Some(mrz) = &observation.mrz {
             let failed = mrz.checks.iter().filter(|check| !check.passed).count();
-            scores.insert("mrz_certainty".into(), f64::from(mrz.certainty));
+            scores.insert("mrz_certainty".into(), six_decimals(f64::from(mrz.certainty)));
             scores.insert("mrz_repairs".into(), count(mrz.repairs.len()));
             scores.insert("mrz_failed_checks".into(), count(failed));
         }
@@ -69,7 +69,9 @@ impl Subject<'_> {
                 numbers(measures, &format!("frame_{n}_"), &mut scores)?;
             }
         }
-        scores.extend(measured.into_iter().filter_map(|(name, value)| Some((name, f64::from(value?)))));
+        scores.extend(
+            measured.into_iter().filter_map(|(name, value)| Some((name, six_decimals(f64::from(value?))))),
+        );
         let mut thresholds = BTreeMap::new();
         numbers(self.engine.bundle().face_thresholds(), "", &mut thresholds)?;
         let models = FaceMatcher::models(self.engine.bundle());
@@ -126,13 +128,19 @@ fn count(n: usize) -> f64 {
     u32::try_from(n).map_or(f64::MAX, f64::from)
 }
 
+/// Measures are 32-bit floats; what they have beyond six decimals is only the width of the type that shows them. The sealed
+/// observation keeps the exact values.
+fn six_decimals(number: f64) -> f64 {
+    (number * 1e6).round() / 1e6
+}
+
 /// Every number of a value, by the path of its fields. Texts stay behind: they may be personal.
 fn numbers(value: &impl Serialize, prefix: &str, into: &mut BTreeMap<String, f64>) -> Result<(), Error> {
     fn walk(value: &Value, path: &str, into: &mut BTreeMap<String, f64>) {
         match value {
             Value::Number(number) => {
                 if let Some(number) = number.as_f64() {
-                    into.insert(path.trim_end_matches('_').to_owned(), number);
+                    into.insert(path.trim_end_matches('_').to_owned(), six_decimals(number));
                 }
             }
             Value::Object(fields) => {

@@ -33,8 +33,9 @@ const POLL: Duration = Duration::from_millis(50);
 /// The log of a data directory, for the one process that writes to it.
 #[derive(Debug)]
 pub struct Embedded {
-    writer: Writer,
+    /// Before the writer: whose connection closes last moves what is left in the WAL into the file.
     reader: Arc<Reader>,
+    writer: Writer,
     end: watch::Receiver<u64>,
 }
 
@@ -55,7 +56,7 @@ impl Embedded {
         let path = directory.layout().log();
         let reader = Arc::new(Reader::new(path));
         let (writer, end) = Writer::start(directory, options)?;
-        Ok(Self { writer, reader, end })
+        Ok(Self { reader, writer, end })
     }
 }
 

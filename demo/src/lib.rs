@@ -1,0 +1,21 @@
+//! Plays locked accounts' stories against a running server, over HTTP and nothing else, and tells them to a person.
+//! The small client in here also serves the black-box tests of `standalone`.
+
+pub mod cast;
+pub mod client;
+pub mod journey;
+pub mod outbox;
+pub mod pictures;
+pub mod resource;
+pub mod stories;
+pub mod teller;
+pub mod timeline;
+
+pub use cast::Person;
+pub use client::{Answer, Body, Client, Part};
+pub use journey::Stage;
+pub use outbox::Outbox;
+pub use pictures::Pictures;
+pub use stories::{Outcome, STORIES, Story};
+pub use teller::Teller;
+pub use ureq::http::Method;
