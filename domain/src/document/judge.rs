@@ -6,7 +6,7 @@
 
 use jiff::civil::Date;
 
-use super::name::{NameMatch, match_given_names, match_surname};
+use super::name::{NameMatch, is_same_but_for_marks, match_given_names, match_surname};
 use super::{
     Claim, DocumentObservation, DocumentThresholds, DocumentType, MrzFields, MrzFormat, MrzReading,
     VisualFields,
@@ -230,12 +230,14 @@ fn compare(visual: &VisualFields, fields: &MrzFields) -> Comparison {
     let number = visual.number.as_ref().map(|number| significant(number) == significant(&fields.number));
     // A name is printed larger and in more ways than the zone holds (two scripts, a title, a name at birth), so a part
     // of it is no contradiction.
-    let surname =
-        visual.surname.as_ref().and_then(|name| agrees(match_surname(name, &fields.surname, surname_cut)));
-    let given = visual
-        .given_names
-        .as_ref()
-        .and_then(|names| agrees(match_given_names(names, &fields.given_names, fields.name_truncated)));
+    let surname = visual.surname.as_ref().and_then(|name| {
+        let found = match_surname(name, &fields.surname, surname_cut);
+        if is_same_but_for_marks(name, &fields.surname) { Some(true) } else { agrees(found) }
+    });
+    let given = visual.given_names.as_ref().and_then(|names| {
+        let found = match_given_names(names, &fields.given_names, fields.name_truncated);
+        if is_same_but_for_marks(names, &fields.given_names) { Some(true) } else { agrees(found) }
+    });
     let birth = visual.birth_date.zip(fields.birth_date).map(|(seen, read)| is_same_birth(seen, read));
     let expiry = visual.expiry_date.zip(fields.expiry_date).map(|(seen, read)| seen == read);
     let all = [number, surname, given, birth, expiry];

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::reason::ReasonCode;
 
 pub use judge::judge;
-pub use name::{NameMatch, match_given_names, match_surname};
+pub use name::{NameMatch, is_same_but_for_marks, match_given_names, match_surname};
 
 /// The kinds of document that an owner may choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -55,6 +55,19 @@ pub fn match_given_names(written: &str, machine: &str, truncated: bool) -> NameM
     })
 }
 
+/// Whether a name that a machine read off the page is this one but for marks that machines overlook: a stroke, a dieresis
+/// or a ring, without which Ø, Ö or Å looks like the bare letter.
+#[must_use]
+pub fn is_same_but_for_marks(read: &str, machine: &str) -> bool {
+    let bare = |name: &str| {
+        let plain = mrz::transliterate(&name.nfc().collect::<String>(), mrz::TransliterationStyle::Simple);
+        let letters: String = plain.chars().filter(char::is_ascii_alphabetic).collect();
+        letters.replace("AE", "A").replace("OE", "O").replace("UE", "U").replace("AA", "A")
+    };
+    let (read, machine) = (bare(read), bare(machine));
+    !read.is_empty() && read == machine
+}
+
 fn match_name(written: &str, machine: &str, compare: impl Fn(&[Word], &[String]) -> NameMatch) -> NameMatch {
     let parts: Vec<String> = machine
         .split(|c: char| !c.is_ascii_alphabetic())
@@ -246,6 +259,16 @@ mod tests {
         assert_eq!(match_given_names("Konstantin Alexander", "KONSTANTIN ALEX", true), NameMatch::Same);
         assert_eq!(match_given_names("Konstantin Alexander", "KONSTANTIN ALEX", false), NameMatch::Different);
         assert_eq!(match_given_names("Konstantin Boris", "KONSTANTIN ALEX", true), NameMatch::Different);
+    }
+
+    #[test]
+    fn a_mark_that_was_overlooked_is_no_other_name() {
+        for (read, machine) in [("OBERG", "OEBERG"), ("MULLER", "MUELLER"), ("SOREN AASE", "SOEREN AASE")] {
+            assert!(is_same_but_for_marks(read, machine), "{read} / {machine}");
+        }
+        for (read, machine) in [("OBERG", "OEBURG"), ("OCERG", "OEBERG"), ("", ""), ("MEIER", "MEYER")] {
+            assert!(!is_same_but_for_marks(read, machine), "{read} / {machine}");
+        }
     }
 
     #[test]

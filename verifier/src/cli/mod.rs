@@ -1,5 +1,6 @@
 //! The command lines of api.md §5: one finding as JSON on standard output, and no server.
 
+mod accuracy;
 mod document;
 mod face;
 
@@ -27,6 +28,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    #[command(hide = true)]
+    Accuracy(accuracy::Arguments),
     Document(document::Arguments),
     Face(face::Arguments),
 }
@@ -40,6 +43,8 @@ enum Failure {
     Models(#[from] models::Error),
     #[error("the document could not be examined")]
     Document(#[from] reinstate_verifier::document::Error),
+    #[error("the photos could not be evaluated")]
+    Evaluation(#[from] reinstate_verifier::evaluate::Error),
     #[error("the finding can't be written")]
     Output(#[source] io::Error),
 }
@@ -48,7 +53,7 @@ impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::Unreadable { .. } => 2,
-            Self::Models(_) | Self::Document(_) | Self::Output(_) => 1,
+            Self::Models(_) | Self::Document(_) | Self::Evaluation(_) | Self::Output(_) => 1,
         }
     }
 }
@@ -57,6 +62,7 @@ pub(crate) fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let bundle = arguments.models.as_deref();
     let result = match arguments.command {
+        Command::Accuracy(arguments) => accuracy::run(bundle, &arguments),
         Command::Document(arguments) => document::run(bundle, &arguments),
         Command::Face(arguments) => face::run(bundle, &arguments),
     };

@@ -55,7 +55,7 @@ pub(crate) struct Layout {
     pub(crate) fields: Fields,
 }
 
-/// Where the fields stand that `mrz` does not read as we need them.
+/// Where the fields stand that are read here; the others are the `mrz` crate's business.
 #[derive(Debug, Clone)]
 pub(crate) struct Fields {
     pub(crate) birth: Span,

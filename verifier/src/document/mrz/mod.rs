@@ -93,7 +93,9 @@ fn read_as(format: MrzFormat, rows: &[&Frames], limits: &ReadingThresholds, toda
     let long = cells[sign][usize::from(FILLER)] > 0.5;
     let mut best = None;
     if long {
-        best = Layout::overflowing(format).iter().map(zone).find(|zone| zone.reading.valid);
+        let mut layouts = Layout::overflowing(format);
+        layouts.retain(|layout| is_shown(layout, &loose, &cells, limits.min_margin));
+        best = layouts.iter().map(zone).find(|zone| zone.reading.valid);
     }
     Some(best.unwrap_or_else(|| zone(&ordinary)))
 }
@@ -111,6 +113,19 @@ fn is_possible(layout: &Layout, rows: &[&Frames]) -> bool {
 const FIRST_LETTER: f32 = 0.02;
 /// Characters that the recogniser may see too many in a line: dirt, and the edge of the picture.
 const EXCESS: usize = 4;
+
+/// Whether the cells that a long number lays out anew show what it puts there: where a number ends is covered by no digit,
+/// because a filler counts like a zero.
+fn is_shown(layout: &Layout, loose: &Layout, cells: &[[f32; SYMBOLS]], margin: f32) -> bool {
+    layout.cells.iter().zip(&loose.cells).zip(cells).filter(|((new, old), _)| new != old).all(
+        |((new, _), p)| {
+            let Cell::OneOf(mask) = new else { return true };
+            let kept: f32 =
+                (0..SYMBOLS).filter(|symbol| mask & (1 << symbol) != 0).map(|symbol| p[symbol]).sum();
+            (kept / (1.0 - kept).max(f32::EPSILON)).ln() >= margin
+        },
+    )
+}
 
 /// Leaves to each cell only what the layout allows there. What remains is not scaled up: a cell that showed something else
 /// stays as improbable as it is.

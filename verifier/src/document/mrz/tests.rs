@@ -23,8 +23,12 @@ const MRVA: [&str; 2] =
 const MRVB: [&str; 2] = ["V<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<", "L8988901C4XXX4009078F9612109<<<<<<<<"];
 
 fn read(lines: &[&str], noise: &[Noise]) -> Zone {
+    try_read(lines, noise).unwrap()
+}
+
+fn try_read(lines: &[&str], noise: &[Noise]) -> Option<Zone> {
     let frames: Vec<Frames> = lines.iter().zip(noise).map(|(line, noise)| frames_of(line, noise)).collect();
-    read_zone(&frames.iter().collect::<Vec<_>>(), &limits(), TODAY).unwrap()
+    read_zone(&frames.iter().collect::<Vec<_>>(), &limits(), TODAY)
 }
 
 fn clearly(lines: &[&str]) -> Zone {
@@ -124,11 +128,11 @@ fn digits_that_fail_as_printed_are_reported_with_certainty() {
 
 #[test]
 fn two_rows_of_other_text_are_no_zone() {
-    let zone = clearly(&[
-        "THEQUICKBROWNFOXJUMPSOVERTHELAZYDOGANDRUNSAW",
-        "0123456789012345678901234567890123456789ABCD",
-    ]);
-    assert!(!zone.reading.valid);
+    let other =
+        ["THEQUICKBROWNFOXJUMPSOVERTHELAZYDOGANDRUNSAW", "0123456789012345678901234567890123456789ABCD"];
+    assert!(try_read(&other, &[Noise::none(), Noise::none()]).is_none());
+    let like_a_passport = ["PHEQUICKBROWNFOXJUMPSOVERTHELAZYDOGANDRUNSAW", other[1]];
+    assert!(!clearly(&like_a_passport).reading.valid);
 }
 
 prop_compose! {
@@ -170,7 +174,7 @@ prop_compose! {
 
 /// Confusions that can push the truth down to second place, up to four to a line, and fillers that get lost.
 fn noise() -> impl Strategy<Value = Noise> {
-    let confusions = prop::collection::vec((0usize..44, "[A-Z0-9<]", 0.05f32..0.85), 0..4);
+    let confusions = prop::collection::vec((0usize..44, "[A-Z0-9<]", 0.05f32..0.8), 0..4);
     (confusions, prop_oneof![Just(0usize), 3usize..9], 0.0f32..0.2).prop_map(|(confusions, swallow, haze)| {
         Noise {
             confusions: confusions
@@ -221,16 +225,19 @@ proptest! {
     }
 
     #[test]
-    fn an_altered_character_is_never_reported_as_valid(
+    fn an_altered_character_is_never_passed_over_in_silence(
         lines in prop_oneof![passports(), cards()], at in 0usize..9, to in "[0-9A-Z]",
     ) {
         let mut altered = lines.clone();
         let (line, column) = if lines.len() == 3 { (0, 5 + at) } else { (1, at) };
         altered[line].replace_range(column..=column, &to);
-        let zone = clearly(&altered.iter().map(String::as_str).collect::<Vec<_>>());
-        if zone.reading.valid {
-            // Only where the digits can't see it: values that agree modulo ten.
-            prop_assert_eq!(&zone.reading.lines, &altered);
+        if let Some(zone) = try_read(&altered.iter().map(String::as_str).collect::<Vec<_>>(), &vec![Noise::none(); 3])
+            && zone.reading.valid
+        {
+            // Where the digits can't see it, for the values agree modulo ten; or an O that is taken for a 0 mends them,
+            // and then the repair is told.
+            prop_assert!(zone.reading.lines == altered || !zone.reading.repairs.is_empty());
+            prop_assert_eq!(&zone.reading.read, &altered);
         }
     }
 }

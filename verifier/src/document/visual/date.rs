@@ -2,25 +2,23 @@
 
 use jiff::civil::Date;
 
-/// Beginnings of the names of months, without accents, in the languages of most documents in Latin script. A name that
-/// begins two months in different languages gives both.
+/// Beginnings of the names of months, without accents, in the languages of most documents in Latin script. The longest one
+/// that fits a word counts; one that means two months in different languages gives both, unless a second language is
+/// printed beside it.
 const MONTHS: [&[&str]; 12] = [
     &["JAN", "GEN", "ENE", "SAU", "STY", "LED", "OCA", "TAM", "IAN", "SIJ", "JAAN"],
-    &["FEB", "FEV", "FEV", "VAS", "LUT", "UNO", "SUB", "HEL", "FEVR", "VELJ", "VEE"],
-    &["MAR", "MRT", "MAE", "KOV", "MRZ", "BRE", "MAA", "MARS", "OZU", "MARZ", "MAERZ"],
-    &["APR", "AVR", "ABR", "BAL", "KWI", "DUB", "NIS", "HUH", "TRA", "AVRIL"],
+    &["FEB", "FEV", "VAS", "LUT", "UNO", "SUB", "HEL", "VELJ", "VEE"],
+    &["MAR", "MRT", "MAE", "KOV", "MRZ", "BRE", "MAA", "OZU"],
+    &["APR", "AVR", "ABR", "BAL", "KWI", "DUB", "NIS", "HUH", "TRA"],
     &["MAY", "MAI", "MEI", "MAG", "GEG", "MAJ", "KVE", "TOU", "SVI"],
-    &["JUN", "JUI", "GIU", "BIR", "CZE", "CER", "HAZ", "KES", "LIP", "IUN", "JUIN"],
+    &["JUN", "JUI", "GIU", "BIR", "CZE", "CER", "HAZ", "KES", "LIP", "IUN"],
     &["JUL", "LUG", "LIE", "LIP", "TEM", "HEI", "SRP", "IUL", "JUIL"],
-    &["AUG", "AOU", "AGO", "RUG", "SIE", "SRP", "AGU", "ELO", "KOL", "AOUT"],
-    &["SEP", "SET", "WRZ", "ZAR", "EYL", "SYY", "RUJ", "SEPT"],
+    &["AUG", "AOU", "AGO", "RUG", "SIE", "SRP", "AGU", "ELO", "KOL"],
+    &["SEP", "SET", "WRZ", "ZAR", "EYL", "SYY", "RUJ"],
     &["OCT", "OKT", "OTT", "OUT", "SPA", "PAZ", "RIJ", "EKI", "LOK", "LIS"],
-    &["NOV", "LAP", "LIS", "KAS", "MAR", "STU"],
+    &["NOV", "LAP", "LIS", "KAS", "MARR", "STU"],
     &["DEC", "DEZ", "DIC", "GRU", "PRO", "ARA", "JOU", "DES"],
 ];
-/// Months whose native abbreviations collide are told apart by the second language that is printed beside them; without
-/// one, both stay.
-const SHORTEST: usize = 3;
 
 /// Everything that one mention of a date can mean.
 pub(crate) type Mention = Vec<Date>;
@@ -129,12 +127,12 @@ fn months(words: &[&str]) -> Vec<i8> {
     let named: Vec<Vec<i8>> = words
         .iter()
         .map(|word| {
-            let names = |month: &&[&str]| {
-                month
-                    .iter()
-                    .any(|name| word.len() >= SHORTEST && (word.starts_with(name) || name.starts_with(word)))
+            let fit = |month: &i8| {
+                let names = MONTHS[*month as usize - 1].iter();
+                names.filter(|name| word.starts_with(**name)).map(|name| name.len()).max().unwrap_or(0)
             };
-            (1..=12).filter(|month| names(&MONTHS[*month as usize - 1])).collect()
+            let longest = (1..=12).map(|month| fit(&month)).max().unwrap_or(0);
+            (1..=12).filter(|month| longest > 0 && fit(month) == longest).collect()
         })
         .filter(|months: &Vec<i8>| !months.is_empty())
         .collect();
@@ -173,6 +171,8 @@ mod tests {
         only("12.AUG.1974", date(1974, 8, 12));
         only("15 AUGUST/AOÛT 1974", date(1974, 8, 15));
         only("15 März 2031", date(2031, 3, 15));
+        only("14 JUILLET 2031", date(2031, 7, 14));
+        only("14 JUIN 2031", date(2031, 6, 14));
         only("31.12.2014", date(2014, 12, 31));
         only("1974-08-13", date(1974, 8, 13));
         only("2014 12 31", date(2014, 12, 31));

@@ -10,7 +10,8 @@ mod label;
 use jiff::civil::Date;
 use jiff::{Span, ToSpan};
 use reinstate_domain::document::{
-    MrzFields, NameMatch, ReadingThresholds, VisualFields, match_given_names, match_surname,
+    MrzFields, NameMatch, ReadingThresholds, VisualFields, is_same_but_for_marks, match_given_names,
+    match_surname,
 };
 
 use super::line::{Line, read_lines};
@@ -180,14 +181,18 @@ fn confirm(lines: &[Line], fields: &MrzFields, found: &mut VisualFields) {
         }
         for run in runs(&line.text) {
             let surname_cut = fields.name_truncated && fields.given_names.is_empty();
-            if found.surname.is_none() && match_surname(&run, &fields.surname, surname_cut) == NameMatch::Same
-            {
+            let is_surname = || {
+                match_surname(&run, &fields.surname, surname_cut) == NameMatch::Same
+                    || is_same_but_for_marks(&run, &fields.surname)
+            };
+            if found.surname.is_none() && is_surname() {
                 found.surname = Some(run.clone());
             }
             let longer = found.given_names.as_ref().is_none_or(|known| known.len() < run.len());
             if longer
                 && !fields.given_names.is_empty()
-                && match_given_names(&run, &fields.given_names, fields.name_truncated) == NameMatch::Same
+                && (match_given_names(&run, &fields.given_names, fields.name_truncated) == NameMatch::Same
+                    || is_same_but_for_marks(&run, &fields.given_names))
             {
                 found.given_names = Some(run);
             }
@@ -282,8 +287,7 @@ fn labelled(side: &Side, limits: &ReadingThresholds, today: Date, found: &mut Vi
         }
         let date = |past: bool| {
             let mention = mentions(&line.text).into_iter().next()?;
-            let mut fitting = mention.iter().filter(|date| !past || **date <= today);
-            fitting.next_back().copied()
+            mention.into_iter().rfind(|date| !past || *date <= today)
         };
         match field {
             Field::Number if found.number.is_none() => {
