@@ -1,6 +1,8 @@
 //! Golden files: what was once written is read for ever. A file is never changed; a new version gets a new file.
 //! `REINSTATE_WRITE_GOLDEN=1 cargo test -p reinstate-domain --test golden` writes the files that are missing.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
