@@ -478,7 +478,8 @@ fn a_submission_raced_by_a_release_ends_in_one_of_the_two() {
             assert_eq!(released.join().unwrap(), 200);
             assert!([200, 409].contains(&submitted.join().unwrap()));
         });
-        let status = eventually("an end", || Some(case.read().status).filter(|s| s != "open" && s != "processing"));
+        let status =
+            eventually("an end", || Some(case.read().status).filter(|s| s != "open" && s != "processing"));
         let events = case.events(&server);
         let (reactivated, superseded) =
             (count(&events, "AccountReactivated"), count(&events, "CaseCancelled"));
