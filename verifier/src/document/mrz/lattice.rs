@@ -60,15 +60,27 @@ pub(crate) fn read_line(frames: &Frames, line: &[Cell]) -> Option<LineReading> {
     let (letters, digits) = (frames.only(true), frames.only(false));
     let seen = Seen { any: rows, letters: letters.rows(), digits: digits.rows() };
     let lattice = Lattice::new(line);
-    let free = Pace::free(line.len(), rows.len());
+    let (cells, frames) = (line.len(), rows.len());
+    // The characters of OCR-B stand at equal distances. The first pass finds the pace, the second keeps it. Where the first
+    // begins decides what it finds when much is missing, so there are two beginnings. The better one counts; when neither
+    // is clearly better, what they disagree on is as uncertain as that looks.
+    let free = Pace::free(cells, frames);
     let (forward, log_probability) = lattice.forward(&seen, &free)?;
-    let (_, places) = lattice.posteriors(&seen, &forward, &free);
-    // The characters of OCR-B stand at equal distances. The first pass finds the pace, the second keeps it.
-    let pace = Pace::through(&places, rows.len());
-    let (forward, _) = lattice.forward(&seen, &pace)?;
-    let (cells, _) = lattice.posteriors(&seen, &forward, &pace);
+    let (unbiased, a) = lattice.keep_pace(&seen, &forward, &free)?;
+    let even = Pace::even(cells, frames);
+    let (forward, _) = lattice.forward(&seen, &even)?;
+    let (spread, b) = lattice.keep_pace(&seen, &forward, &even)?;
+    let mean = |(a, b): (&[f32; SYMBOLS], &[f32; SYMBOLS])| std::array::from_fn(|s| (a[s] + b[s]) / 2.0);
+    let cells = match a - b {
+        better if better > CLEARLY => unbiased,
+        worse if worse < -CLEARLY => spread,
+        _ => unbiased.iter().zip(&spread).map(mean).collect(),
+    };
     Some(LineReading { cells, fit: log_probability as f32 })
 }
+
+/// Difference in log-probability, in nats, from which one pace is clearly better than another.
+const CLEARLY: f64 = 3.0;
 
 /// How well a character fits at a frame, from where its neighbours stand: a factor per cell and frame.
 struct Pace {
@@ -79,11 +91,20 @@ struct Pace {
 impl Pace {
     /// Standard deviation of a character's place, in characters.
     const SPREAD: f64 = 0.5;
+    /// The same before the pace is known: what a row's margins may shift it by.
+    const MARGIN: f64 = 1.5;
     /// What a character costs at most for standing anywhere else: a crease may bend a line.
     const FLOOR: f64 = 1e-3;
 
+    /// Characters may stand anywhere.
     fn free(cells: usize, frames: usize) -> Self {
         Self { factors: vec![1.0; cells * frames], frames }
+    }
+
+    /// The row was cut out from end to end, so its characters are spread over the frames, give or take its margins.
+    fn even(cells: usize, frames: usize) -> Self {
+        let pitch = frames as f64 / cells as f64;
+        Self::along(cells, frames, pitch / 2.0, pitch, Self::MARGIN)
     }
 
     /// A straight line through the expected places of the cells, by least squares over those nearest to it.
@@ -107,12 +128,16 @@ impl Pace {
                 *weight = 1.0 / (1.0 + off * off);
             }
         }
-        let spread = Self::SPREAD * pitch.abs().max(1.0);
+        Self::along(places.len(), frames, first, pitch, Self::SPREAD)
+    }
+
+    fn along(cells: usize, frames: usize, first: f64, pitch: f64, spread: f64) -> Self {
+        let spread = spread * pitch.abs().max(1.0);
         let factor = |cell: usize, frame: usize| {
             let off = (frame as f64 - first - pitch * cell as f64) / spread;
             (-0.5 * off * off).exp().max(Self::FLOOR)
         };
-        let factors = (0..places.len()).flat_map(|cell| (0..frames).map(move |t| factor(cell, t))).collect();
+        let factors = (0..cells).flat_map(|cell| (0..frames).map(move |t| factor(cell, t))).collect();
         Self { factors, frames }
     }
 
@@ -272,6 +297,14 @@ impl Lattice {
         let whole = self.nodes_of(last).map(|n| f.symbol[end + n]).sum::<f64>()
             + f.blank[blank_end + last * STATES..blank_end + blanks].iter().sum::<f64>();
         (whole > 0.0).then(|| (f, log_scale + whole.ln()))
+    }
+
+    /// The second pass: at the pace that the first one found. Also the log-probability of the frames at that pace.
+    fn keep_pace(&self, seen: &Seen<'_>, first: &Forward, pace: &Pace) -> Option<(Vec<[f32; SYMBOLS]>, f64)> {
+        let (_, places) = self.posteriors(seen, first, pace);
+        let pace = Pace::through(&places, seen.any.len());
+        let (forward, log_probability) = self.forward(seen, &pace)?;
+        Some((self.posteriors(seen, &forward, &pace).0, log_probability))
     }
 
     /// Runs backward through the frames and collects, where each path enters a node, what it contributes.

@@ -66,7 +66,7 @@ pub(crate) fn read_zone(rows: &[&Frames], limits: &ReadingThresholds, today: Dat
 }
 
 /// What agreeing check digits are worth against a better fit, in nats.
-const AGREEMENT: f32 = 4.0;
+const AGREEMENT: f32 = 1.0;
 
 fn read_as(format: MrzFormat, rows: &[&Frames], limits: &ReadingThresholds, today: Date) -> Option<Zone> {
     let ordinary = Layout::of(format);
@@ -110,7 +110,7 @@ fn is_possible(layout: &Layout, rows: &[&Frames]) -> bool {
 }
 
 /// Probability from which a frame may show the first letter of the document code.
-const FIRST_LETTER: f32 = 0.02;
+const FIRST_LETTER: f32 = 0.05;
 /// Characters that the recogniser may see too many in a line: dirt, and the edge of the picture.
 const EXCESS: usize = 4;
 

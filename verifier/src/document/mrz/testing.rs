@@ -25,7 +25,8 @@ pub(crate) fn frames_of(text: &str, noise: &Noise) -> Frames {
     let mut rows = Vec::new();
     for (column, c) in text.chars().enumerate() {
         let truth = symbol(c).expect("a character of the zone");
-        let swallowed = truth == FILLER && noise.swallow > 0 && column % noise.swallow == 0;
+        let in_run = truth == FILLER && column > 0 && text.as_bytes()[column - 1] == b'<';
+        let swallowed = in_run && noise.swallow > 0 && column % noise.swallow == 0;
         let wrong = noise.confusions.iter().find(|(at, ..)| *at == column);
         let strength = if swallowed { 0.02 } else { 0.97 };
         for share in [0.35, strength] {
