@@ -1,0 +1,1 @@
+//! Apache Kafka, one broker or three.

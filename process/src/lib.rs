@@ -1,0 +1,1 @@
+//! What every service does around its own work.
