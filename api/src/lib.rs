@@ -14,6 +14,6 @@ mod startup;
 mod upload;
 
 pub use auth::{KeySettings, Keys, KeysError};
-pub use service::{Clock, Ports, Readiness, Service, SystemClock};
+pub use service::{Clock, Ports, Service, SystemClock};
 pub use settings::Settings;
 pub use startup::{Application, Error};

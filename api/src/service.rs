@@ -13,6 +13,7 @@ use reinstate_domain::ids::{AccountId, CaseId};
 use reinstate_domain::policy::{Kind, Policy};
 use reinstate_domain::sealed::{BlobId, purpose};
 use reinstate_domain::wire::Fingerprint;
+use reinstate_process::{Readiness, Stop};
 use reinstate_store::blobs::Blobs;
 use reinstate_store::journal::{self, Executed, Journal};
 use reinstate_store::keys::{self, DataKey, Keys as DataKeys};
@@ -43,11 +44,6 @@ impl Clock for SystemClock {
     }
 }
 
-/// Parts of the process that can be unready, each with a sentence about why. Empty when all is well.
-pub trait Readiness: Send + Sync {
-    fn unready(&self) -> Vec<(&'static str, String)>;
-}
-
 /// Everything behind the interface.
 pub struct Service {
     pub journal: Arc<Journal>,
@@ -59,7 +55,9 @@ pub struct Service {
     pub policy: Arc<Policy>,
     pub code_key: CodeKey,
     pub clock: Arc<dyn Clock>,
-    pub readiness: Arc<dyn Readiness>,
+    pub readiness: Arc<Readiness>,
+    /// The end of the process: nobody is kept waiting then.
+    pub stop: Stop,
     keys: Keys,
     owner_tokens: OwnerTokens,
     fingerprints: Fingerprints,
@@ -76,7 +74,9 @@ pub struct Ports {
     pub policy: Arc<Policy>,
     pub code_key: CodeKey,
     pub clock: Arc<dyn Clock>,
-    pub readiness: Arc<dyn Readiness>,
+    pub readiness: Arc<Readiness>,
+    /// The end of the process: nobody is kept waiting then.
+    pub stop: Stop,
 }
 
 /// A command that was carried out, now or earlier under the same idempotency key.
@@ -106,6 +106,7 @@ impl Service {
             code_key: ports.code_key,
             clock: ports.clock,
             readiness: ports.readiness,
+            stop: ports.stop,
             keys,
             owner_tokens: OwnerTokens::new(*master.token_key().expose()),
             fingerprints: Fingerprints::new(*master.fingerprint_key().expose()),

@@ -91,7 +91,7 @@ pub(crate) async fn read(
     Ok(respond(StatusCode::OK, &body, body.version, body.position, false))
 }
 
-/// Waits until the reactivation shows something new, or the time is over. Nothing new comes after its end.
+/// Waits until the reactivation shows something new, or the time is over, or the process ends. Nothing new comes after its end.
 async fn hold(
     service: &Service,
     allowed: &Allowed<Follow>,
@@ -108,8 +108,10 @@ async fn hold(
         if newest.differs(&first) || newest.has_ended() {
             return Ok(newest);
         }
-        if tokio::time::timeout_at(until, changes.changed()).await.is_err() {
-            return Ok(newest);
+        tokio::select! {
+            Ok(()) = changes.changed() => {}
+            () = tokio::time::sleep_until(until) => return Ok(newest),
+            () = service.stop.requested() => return Ok(newest),
         }
     }
 }
