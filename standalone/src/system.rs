@@ -185,6 +185,8 @@ impl System {
         let threads = settings.verifier.threads.max(1);
         let models = given(&settings.verifier.models).map(PathBuf::from);
         let mut tasks = JoinSet::new();
+        let followed = Arc::clone(&journal);
+        tasks.spawn(async move { followed.follow().await });
         tasks.spawn(projector.run());
         tasks.spawn(courier.run());
         tasks.spawn(async move { timekeeper.run().await });
