@@ -134,6 +134,8 @@ async fn decisions(folder: &Path, callers: usize, time: Duration) -> Result<Vec<
     let models = Arc::new(Memory::default());
     let follower = tokio::spawn(Arc::new(Projector::new(log.clone(), models.clone(), keys)).run());
     let journal = Arc::new(Journal::new(log, models));
+    let following = journal.clone();
+    let cache = tokio::spawn(async move { following.follow().await });
     let policy = Arc::new(Policy::parse(EXCHANGE)?);
 
     // Every account is there before the clock starts.
@@ -171,6 +173,7 @@ async fn decisions(folder: &Path, callers: usize, time: Duration) -> Result<Vec<
     }
     let waits = gather(tasks).await;
     follower.abort();
+    cache.abort();
     waits
 }
 

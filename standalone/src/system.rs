@@ -154,6 +154,8 @@ impl System {
         ));
 
         let mut tasks = JoinSet::new();
+        let followed = Arc::clone(&journal);
+        tasks.spawn(async move { followed.follow().await });
         tasks.spawn(projector.run());
         tasks.spawn(courier.run());
         tasks.spawn(async move { timekeeper.run().await });

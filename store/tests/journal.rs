@@ -16,7 +16,7 @@ use reinstate_store::{
 };
 use support::{
     account, effective, read_all,
-    world::{World, case, document, enrol, evidence, finding, fingerprint, lock, request},
+    world::{World, case, document, enrol, evidence, finding, fingerprint, following, lock, request},
 };
 use tokio::task::JoinSet;
 
@@ -296,4 +296,68 @@ async fn a_code_asked_for_twice_at_once_is_issued_once() {
     );
     let written = [one.unwrap(), two.unwrap()].iter().filter(|e| decided_written(e)).count();
     assert_eq!(written, 1);
+}
+
+#[tokio::test]
+async fn a_state_is_loaded_without_waiting_for_the_projector() {
+    let world = World::new(1);
+    let anna = account("anna");
+    world.must(&anna, [enrol()]).await;
+    world.stop_the_projector();
+    world.must(&anna, [lock("owner_request")]).await;
+    let state = world.another_journal().load(&anna).await.unwrap();
+    assert_eq!((state.version, state.lock.is_some()), (2, true));
+}
+
+#[tokio::test]
+async fn a_journal_learns_what_another_one_wrote() {
+    let world = World::new(1);
+    let anna = account("anna");
+    world.must(&anna, [enrol()]).await;
+    let other = world.another_journal();
+    world.execute_on(&other, &request(&anna), &lock("owner_request")).await.unwrap();
+    assert!(world.journal.fresh(&anna).await.unwrap().lock.is_some());
+    assert!(world.journal.load(&anna).await.unwrap().lock.is_some(), "and keeps it");
+}
+
+#[tokio::test]
+async fn nothing_is_refused_on_a_state_that_another_process_has_outgrown() {
+    let world = World::new(1);
+    let anna = account("anna");
+    world.must(&anna, [enrol()]).await;
+    let late = world.journal_that_does_not_follow();
+    assert!(late.load(&anna).await.unwrap().lock.is_none());
+    world.must(&anna, [lock("owner_request")]).await;
+
+    let (asked, release) = (request(&anna), Command::Release { reason: "support".into() });
+    let mut released = Box::pin(world.execute_on(&late, &asked, &release));
+    begin(released.as_mut()).await;
+    let follower = following(&late);
+    assert!(decided_written(&released.await.unwrap()), "it is locked, so it can be released");
+    follower.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_race_every_instance_has_the_state_of_the_log() {
+    let world = Arc::new(World::new(2));
+    let instances = [world.journal.clone(), world.another_journal(), world.another_journal()];
+    let accounts = [account("anna"), account("berta"), account("carla")];
+    for id in &accounts {
+        world.must(id, [enrol()]).await;
+    }
+    let mut writers = JoinSet::new();
+    for n in 0..300 {
+        let (world, journal, id) = (world.clone(), instances[n % 3].clone(), accounts[n % 2].clone());
+        writers.spawn(async move {
+            let command = if n % 4 < 2 { lock("x") } else { Command::Release { reason: "support".into() } };
+            world.execute_on(&journal, &request(&id), &command).await.unwrap();
+        });
+    }
+    writers.join_all().await;
+    for id in &accounts {
+        let cold = world.journal_that_does_not_follow().load(id).await.unwrap();
+        for journal in &instances {
+            assert_eq!(journal.fresh(id).await.unwrap(), cold);
+        }
+    }
 }

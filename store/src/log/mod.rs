@@ -117,6 +117,10 @@ pub trait Log: LogReader {
     /// - A caller that drops the future does not know what became of the entry, as after [`Appended::Indeterminate`].
     /// - Appends by any number of callers, to any accounts, may run at the same time; they share syncs.
     async fn append(&self, value: Bytes) -> Result<Appended, Error>;
+
+    /// Says that `head` is the account's head when every entry of its partition before offset `next` is taken into account. An adapter
+    /// that has no conditional append of its own need not find that out by itself; without this it must, and can.
+    fn expect(&self, _account: &AccountId, _head: Head, _next: u64) {}
 }
 
 /// What an adapter checks and learns about a value before it stores it.

@@ -99,12 +99,8 @@ impl Snapshots for Memory {
         Ok(self.rows().accounts.get(id).cloned())
     }
 
-    async fn wait(&self, position: Position) -> Result<(), Error> {
-        let mut changes = self.changes.subscribe();
-        while self.checkpoint(position.partition).await? <= position.offset {
-            changes.changed().await.map_err(|e| Error::Unavailable(Box::new(e)))?;
-        }
-        Ok(())
+    async fn checkpoint(&self, partition: u32) -> Result<u64, Error> {
+        Ok(self.rows().checkpoints.get(&partition).copied().unwrap_or(0))
     }
 }
 
@@ -178,8 +174,12 @@ impl ReadModels for Memory {
         Ok(rows.quarantined.iter().take(limit).filter_map(|id| rows.accounts.get(id).cloned()).collect())
     }
 
-    async fn checkpoint(&self, partition: u32) -> Result<u64, Error> {
-        Ok(self.rows().checkpoints.get(&partition).copied().unwrap_or(0))
+    async fn wait(&self, position: Position) -> Result<(), Error> {
+        let mut changes = self.changes.subscribe();
+        while self.checkpoint(position.partition).await? <= position.offset {
+            changes.changed().await.map_err(|e| Error::Unavailable(Box::new(e)))?;
+        }
+        Ok(())
     }
 
     fn changes(&self) -> watch::Receiver<u64> {

@@ -150,8 +150,8 @@ pub trait Snapshots: Send + Sync {
     /// The account's row, `None` when the log has no effective entry of it up to the checkpoint.
     async fn account(&self, id: &AccountId) -> Result<Option<AccountRow>, Error>;
 
-    /// Returns as soon as the rows have everything up to and including `position`. May be dropped at any time.
-    async fn wait(&self, position: Position) -> Result<(), Error>;
+    /// The offset up to which the partition's entries are in the rows: the next one to read.
+    async fn checkpoint(&self, partition: u32) -> Result<u64, Error>;
 }
 
 /// The queries. Each answers from one moment: the rows of a partition and its checkpoint change together.
@@ -193,8 +193,8 @@ pub trait ReadModels: Snapshots {
     /// Accounts that halt, in the order of their ids.
     async fn quarantined(&self, limit: usize) -> Result<Vec<AccountRow>, Error>;
 
-    /// The offset up to which the partition's entries are in the rows: the next one to read.
-    async fn checkpoint(&self, partition: u32) -> Result<u64, Error>;
+    /// Returns as soon as the rows have everything up to and including `position`. May be dropped at any time.
+    async fn wait(&self, position: Position) -> Result<(), Error>;
 
     /// A number that grows with every change of the rows: wait for it to change, then ask again.
     fn changes(&self) -> watch::Receiver<u64>;

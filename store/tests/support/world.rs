@@ -1,6 +1,6 @@
 //! Accounts that live through the journal, and the rows that follow them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 use reinstate_domain::{
@@ -20,8 +20,8 @@ use reinstate_domain::{
 };
 use reinstate_store::{
     journal::{Error, Executed, Journal, Request},
-    log::memory::Memory as Log,
-    read_models::{Projections, memory::Memory as Models, project::next_batch},
+    log::{LogReader, memory::Memory as Log},
+    read_models::{Projections, Snapshots, memory::Memory as Models, project::next_batch},
 };
 use tokio::task::JoinHandle;
 
@@ -31,12 +31,13 @@ pub struct World {
     pub journal: Arc<Journal>,
     pub policy: Policy,
     pub code_key: CodeKey,
-    followers: Vec<JoinHandle<()>>,
+    /// The projector's, one a partition, then the journals'.
+    followers: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Drop for World {
     fn drop(&mut self) {
-        self.followers.iter().for_each(JoinHandle::abort);
+        self.followers.lock().unwrap().iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -106,21 +107,35 @@ pub fn document(case: CaseId, n: u128) -> Command {
 impl World {
     pub fn new(partitions: u32) -> Self {
         let (log, models) = (Arc::new(Log::new(partitions)), Arc::new(Models::default()));
-        let followers =
+        let mut followers: Vec<_> =
             (0..partitions).map(|p| tokio::spawn(follow(log.clone(), models.clone(), p))).collect();
+        let journal = Arc::new(Journal::new(log.clone(), models.clone()));
+        followers.push(following(&journal));
         Self {
-            journal: Arc::new(Journal::new(log.clone(), models.clone())),
+            journal,
             log,
             models,
             policy: Policy::parse(EXCHANGE).unwrap(),
             code_key: CodeKey::new("k1".into(), [1; 32]),
-            followers,
+            followers: Mutex::new(followers),
         }
     }
 
     /// The journal of another process on the same log.
     pub fn another_journal(&self) -> Arc<Journal> {
+        let journal = self.journal_that_does_not_follow();
+        self.followers.lock().unwrap().push(following(&journal));
+        journal
+    }
+
+    pub fn journal_that_does_not_follow(&self) -> Arc<Journal> {
         Arc::new(Journal::new(self.log.clone(), self.models.clone()))
+    }
+
+    /// From now on the rows stay as they are.
+    pub fn stop_the_projector(&self) {
+        let partitions = self.log.partitions() as usize;
+        self.followers.lock().unwrap().iter().take(partitions).for_each(JoinHandle::abort);
     }
 
     pub fn decide(&self, account: &Account, command: &Command, now: Timestamp) -> Decided {
@@ -169,8 +184,12 @@ impl World {
     }
 }
 
+pub fn following(journal: &Arc<Journal>) -> JoinHandle<()> {
+    let journal = journal.clone();
+    tokio::spawn(async move { journal.follow().await })
+}
+
 async fn follow(log: Arc<Log>, models: Arc<Models>, partition: u32) {
-    use reinstate_store::{log::LogReader, read_models::ReadModels};
     loop {
         let next = models.checkpoint(partition).await.unwrap();
         log.wait(partition, next).await.unwrap();

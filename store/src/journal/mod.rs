@@ -1,32 +1,25 @@
 //! The only way in which services write: decide on an account's state, append what follows, and find out what became of it.
 
-use std::{
-    collections::hash_map::RandomState,
-    hash::BuildHasher,
-    num::NonZeroUsize,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+mod states;
+
+use std::{collections::hash_map::RandomState, hash::BuildHasher, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use lru::LruCache;
 use reinstate_domain::{
     account::{self, Account, Answer, Decided, Event, Recall, Refusal},
     entry::{Hash, Head, Position, Ruling, rule},
     ids::{AccountId, EntryId},
     wire::{self, Actor, Entry, Fingerprint},
 };
-use tokio::{sync, time::timeout};
+use tokio::sync;
 use uuid::Uuid;
 
 use crate::{
     log::{self, Appended, Log},
     read_models::{self, Snapshots},
 };
-
-/// Folded accounts that are kept in memory.
-const CACHED: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
+use states::States;
 
 /// How often a decision is made again after somebody else's entry came first.
 const DECISIONS: usize = 32;
@@ -36,9 +29,6 @@ const APPENDS: u32 = 3;
 
 /// The pause before the first repeat; each further one is twice as long.
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// How long the read model may take to catch up before the caller is told that it is behind.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Locks that decisions on the same account share, so that callers of one process wait for each other instead of voiding each
 /// other's entries. Two accounts that meet on one only wait a little longer.
@@ -50,7 +40,8 @@ pub enum Error {
     Log(#[source] log::Error),
     #[error("the account's state could not be loaded")]
     Load(#[source] read_models::Error),
-    #[error("the read model is behind the log")]
+    /// The state could not be brought up to the log's end in time.
+    #[error("the account's state is behind the log")]
     Behind,
     /// An entry of the account is not understood by this program; nothing is decided on the account until one that
     /// understands it runs.
@@ -106,39 +97,44 @@ pub enum Written {
 
 pub struct Journal {
     log: Arc<dyn Log>,
-    snapshots: Arc<dyn Snapshots>,
-    cache: Mutex<LruCache<AccountId, Arc<Account>>>,
+    states: Arc<States>,
     stripes: Vec<sync::Mutex<()>>,
     hasher: RandomState,
 }
 
 impl Journal {
+    /// [`Journal::follow`] must run beside it, or nothing is refused in time.
     #[must_use]
     pub fn new(log: Arc<dyn Log>, snapshots: Arc<dyn Snapshots>) -> Self {
         Self {
+            states: Arc::new(States::new(log.clone(), snapshots)),
             log,
-            snapshots,
-            cache: Mutex::new(LruCache::new(CACHED)),
             stripes: (0..STRIPES).map(|_| sync::Mutex::default()).collect(),
             hasher: RandomState::new(),
         }
     }
 
-    /// The account's state with every entry that was committed before this call. `Account::default()` when it has none.
+    /// Keeps the states in memory at the log's end, for ever.
+    pub async fn follow(&self) {
+        self.states.clone().follow().await;
+    }
+
+    /// The account's state with every entry that this process committed, and with those of other processes but for the last
+    /// moments: good to decide on, because a decision on an outgrown state is void. `Account::default()` when it has none.
     ///
     /// # Errors
     /// [`Error::Behind`], [`Error::Quarantined`], [`Error::Load`], [`Error::Log`].
     pub async fn load(&self, id: &AccountId) -> Result<Arc<Account>, Error> {
-        if let Some(account) = self.cache().get(id) {
-            return Ok(account.clone());
-        }
-        let partition = self.log.partition_of(id);
-        if let Some(last) = self.log.end(partition).await.map_err(Error::Log)?.checked_sub(1) {
-            self.wait(Position { partition, offset: last }).await?;
-        }
-        let account = self.snapshot(id).await?;
-        self.remember(id, &account);
-        Ok(account)
+        self.states.load(id).await
+    }
+
+    /// The account's state with every entry that anybody committed before this call: what a refusal must be based on, because no
+    /// entry will show that it was wrong.
+    ///
+    /// # Errors
+    /// As [`Journal::load`].
+    pub async fn fresh(&self, id: &AccountId) -> Result<Arc<Account>, Error> {
+        self.states.fresh(id).await
     }
 
     /// Decides on the account's newest state and appends what follows; decides again when somebody else's entry came first.
@@ -152,8 +148,13 @@ impl Journal {
         mut decide: impl FnMut(&Account) -> Decided + Send,
     ) -> Result<Executed, Error> {
         let _turn = self.stripe(&request.account).lock().await;
+        let mut fresh: Option<Arc<Account>> = None;
         for _ in 0..DECISIONS {
-            let account = self.load(&request.account).await?;
+            let confirmed = fresh.take();
+            let account = match &confirmed {
+                Some(account) => account.clone(),
+                None => self.load(&request.account).await?,
+            };
             if let Some(fingerprint) = &request.command {
                 match account.recall(fingerprint, request.now) {
                     Recall::New => {}
@@ -163,7 +164,15 @@ impl Journal {
             }
             let Decided { events, answer } = decide(&account);
             if events.is_empty() {
-                return Ok(Executed::Decided { account, answer, written: false });
+                if confirmed.is_some() {
+                    return Ok(Executed::Decided { account, answer, written: false });
+                }
+                let newest = self.fresh(&request.account).await?;
+                if newest.version == account.version {
+                    return Ok(Executed::Decided { account, answer, written: false });
+                }
+                fresh = Some(newest);
+                continue;
             }
             match self.append(&account, request, events).await? {
                 Written::Committed(account) => {
@@ -200,7 +209,7 @@ impl Journal {
         // What is folded is what every reader will read.
         let entry = wire::decode(&value).map_err(Error::Unreadable)?;
         // A caller that goes away in the middle leaves no state behind that the log has outgrown.
-        self.cache().pop(&request.account);
+        self.states.forget(&request.account);
 
         let mut pause = PAUSE;
         let mut unsure = false;
@@ -209,8 +218,7 @@ impl Journal {
                 Ok(Appended::Committed { position, .. }) => {
                     let mut next = account.clone();
                     account::apply(&mut next, &entry, Hash::of(&value), position);
-                    let next = Arc::new(next);
-                    self.remember(&request.account, &next);
+                    let next = self.states.remember(&request.account, next, position).await;
                     return Ok(Written::Committed(next));
                 }
                 Ok(Appended::Conflict { position }) if unsure => {
@@ -224,10 +232,7 @@ impl Journal {
                         }
                     });
                 }
-                Ok(Appended::Conflict { position }) => {
-                    self.wait(position).await?;
-                    return Ok(Written::Conflict);
-                }
+                Ok(Appended::Conflict { .. }) => return Ok(Written::Conflict),
                 Ok(Appended::Indeterminate) => {
                     unsure = true;
                     tokio::time::sleep(pause).await;
@@ -249,11 +254,9 @@ impl Journal {
         value: &[u8],
         end: Position,
     ) -> Result<Option<Arc<Account>>, Error> {
-        self.wait(end).await?;
         let ours = Hash::of(value);
-        let newest = self.snapshot(&request.account).await?;
+        let newest = self.states.cold(&request.account).await?;
         if newest.head == Some(ours) {
-            self.remember(&request.account, &newest);
             return Ok(Some(newest));
         }
         if newest.version <= account.version + 1 {
@@ -274,36 +277,6 @@ impl Journal {
             }
         }
         Ok(None)
-    }
-
-    async fn snapshot(&self, id: &AccountId) -> Result<Arc<Account>, Error> {
-        let row = self.snapshots.account(id).await.map_err(Error::Load)?;
-        match row {
-            None => Ok(Arc::default()),
-            Some(row) => match row.quarantine {
-                Some(quarantine) => Err(Error::Quarantined { position: quarantine.position }),
-                None => Ok(Arc::new(row.state)),
-            },
-        }
-    }
-
-    async fn wait(&self, position: Position) -> Result<(), Error> {
-        match timeout(PATIENCE, self.snapshots.wait(position)).await {
-            Ok(waited) => waited.map_err(Error::Load),
-            Err(_) => Err(Error::Behind),
-        }
-    }
-
-    /// Caches the state, unless a newer one is there.
-    fn remember(&self, id: &AccountId, account: &Arc<Account>) {
-        let mut cache = self.cache();
-        if cache.peek(id).is_none_or(|cached| cached.version < account.version) {
-            cache.put(id.clone(), account.clone());
-        }
-    }
-
-    fn cache(&self) -> MutexGuard<'_, LruCache<AccountId, Arc<Account>>> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn stripe(&self, id: &AccountId) -> &sync::Mutex<()> {
