@@ -27,7 +27,7 @@ const LAST_WORK: Duration = Duration::from_secs(5);
 
 /// What every service understands on its command line.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Arguments {
+pub struct Options {
     /// Settings that override the defaults. Every key is also an environment variable: REINSTATE_SECTION__KEY.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,

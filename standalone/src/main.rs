@@ -18,7 +18,7 @@ use crate::system::System;
 #[command(name = "reinstate", version)]
 struct Arguments {
     #[command(flatten)]
-    process: reinstate_process::Arguments,
+    process: reinstate_process::Options,
     /// For one machine: keys, data and outbox in this folder, made when it is new, and written down in its dev.env.
     #[arg(long, value_name = "DIR")]
     dev: Option<PathBuf>,
