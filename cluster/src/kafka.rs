@@ -8,7 +8,7 @@ use std::{
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Stdio},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -76,6 +76,28 @@ struct Node {
     id: usize,
     folder: PathBuf,
     process: Mutex<Option<Child>>,
+}
+
+/// One broker for everything in this process, such as all tests of a binary, each with a topic of its own. It is started by whoever
+/// asks first, and ends with the process.
+///
+/// # Panics
+/// When it can't be started: nothing that asks for it can go on.
+pub fn shared() -> &'static Kafka {
+    static SHARED: LazyLock<Kafka> = LazyLock::new(|| {
+        let all = env::temp_dir().join("reinstate-kafka");
+        // A process that ended, however, could not remove its own.
+        for left in fs::read_dir(&all).into_iter().flatten().flatten() {
+            if !Path::new("/proc").join(left.file_name()).exists() {
+                let _ = fs::remove_dir_all(left.path());
+            }
+        }
+        match Kafka::start(&all.join(std::process::id().to_string()), 1) {
+            Ok(kafka) => kafka,
+            Err(error) => panic!("the shared broker: {error}"),
+        }
+    });
+    &SHARED
 }
 
 impl Kafka {

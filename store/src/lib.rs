@@ -11,3 +11,4 @@ pub mod log;
 pub mod master;
 pub mod read_models;
 pub mod seal;
+pub mod trace;
