@@ -29,7 +29,7 @@ pub(crate) async fn live() -> HttpResponse {
 #[utoipa::path(get, path = "/readyz", tag = "operations",
     responses((status = 200, body = Health), (status = 503, body = Health)))]
 pub(crate) async fn ready(service: web::Data<Service>) -> HttpResponse {
-    let unready = service.readiness.unready();
+    let unready = service.ports.readiness.unready();
     let unready: Vec<_> = unready.into_iter().map(|(part, detail)| Unready { part, detail }).collect();
     if unready.is_empty() {
         HttpResponse::Ok().json(Health { status: "ok", unready })
