@@ -3,6 +3,7 @@
 mod answers;
 mod auth;
 mod error;
+mod find;
 mod idempotency;
 mod json;
 mod openapi;

@@ -51,7 +51,7 @@ impl Application {
     /// [`Error::Listen`] names the address that is not to be had.
     pub fn build(settings: &Settings, service: web::Data<Service>) -> Result<Self, Error> {
         let (listener, address) = bind(&settings.listen)?;
-        let stop = service.stop.clone();
+        let stop = service.ports.stop.clone();
         let server = HttpServer::new(move || {
             App::new().wrap(from_fn(observe)).app_data(service.clone()).configure(routes)
         })
@@ -178,7 +178,8 @@ async fn answer(
     // Handlers and extractors answer their errors as responses; an error here is the connection's.
     let response = next.call(request).await?.map_into_boxed_body();
     let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".to_owned());
-    let stopping = response.request().app_data::<web::Data<Service>>().is_some_and(|s| s.stop.is_requested());
+    let stopping =
+        response.request().app_data::<web::Data<Service>>().is_some_and(|s| s.ports.stop.is_requested());
     let mut response = explain(response, &request_id);
     if let (Ok(name), Ok(value)) = (HeaderName::try_from("request-id"), HeaderValue::try_from(&request_id)) {
         response.headers_mut().insert(name, value);

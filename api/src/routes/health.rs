@@ -15,5 +15,5 @@ pub(crate) async fn live() -> HttpResponse {
 #[utoipa::path(get, path = "/readyz", tag = "operations",
     responses((status = 200, body = Health), (status = 503, body = Health)))]
 pub(crate) async fn ready(service: web::Data<Service>) -> HttpResponse {
-    Health::ready(&service.readiness)
+    Health::ready(&service.ports.readiness)
 }
