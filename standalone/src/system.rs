@@ -188,7 +188,7 @@ impl System {
         tasks.spawn(projector.run());
         tasks.spawn(courier.run());
         tasks.spawn(async move { timekeeper.run().await });
-        tasks.spawn(worker.run(threads));
+        tasks.spawn(worker.run((0..reader.partitions()).collect(), threads));
         let starting = engine.clone();
         tasks.spawn(async move { starting.start(models, threads).await });
 

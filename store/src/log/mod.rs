@@ -18,6 +18,7 @@ use reinstate_domain::{
     entry::{Envelope, Head, Position},
     ids::AccountId,
 };
+use serde::{Deserialize, Serialize};
 
 pub mod embedded;
 pub mod memory;
@@ -36,6 +37,18 @@ pub struct Record {
     pub account: AccountId,
     /// Exactly the bytes that were appended.
     pub value: Bytes,
+}
+
+/// Which log this is, so that what was made of one is never taken for what was made of another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The Kafka cluster's id, which its first controller drew.
+    pub cluster: String,
+    /// The topic's name. A topic that was deleted and made again has the same.
+    pub topic: String,
+    /// The topic's id, which no other topic ever has.
+    pub topic_id: String,
+    pub partitions: u32,
 }
 
 /// What became of an append.

@@ -166,8 +166,13 @@ impl ReadModels for Memory {
         Ok(due.map(|(at, account, case)| Due { account: account.clone(), case: *case, at: *at }).collect())
     }
 
-    async fn work(&self, limit: usize) -> Result<Vec<AccountId>, Error> {
-        Ok(self.rows().work.iter().take(limit).map(|(_, id)| id.clone()).collect())
+    async fn work(&self, partitions: &[u32], limit: usize) -> Result<Vec<AccountId>, Error> {
+        let rows = self.rows();
+        let ours = |id: &&AccountId| {
+            let position = rows.accounts.get(*id).and_then(|row| row.state.position);
+            position.is_some_and(|position| partitions.contains(&position.partition))
+        };
+        Ok(rows.work.iter().map(|(_, id)| id).filter(ours).take(limit).cloned().collect())
     }
 
     async fn quarantined(&self, limit: usize) -> Result<Vec<AccountRow>, Error> {
@@ -207,5 +212,10 @@ impl Projections for Memory {
         }
         self.changes.send_modify(|n| *n += 1);
         Ok(())
+    }
+
+    async fn accounts_of(&self, ids: &[AccountId]) -> Result<Vec<AccountRow>, Error> {
+        let rows = self.rows();
+        Ok(ids.iter().filter_map(|id| rows.accounts.get(id).cloned()).collect())
     }
 }

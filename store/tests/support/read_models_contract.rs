@@ -226,7 +226,13 @@ pub async fn what_is_due_and_what_is_to_do_is_listed_until_it_is_done(place: &dy
     assert_eq!(models.due(tomorrow, 2).await.unwrap(), due[..2]);
 
     let who = account("account-06");
-    assert_eq!(models.work(100).await.unwrap(), std::slice::from_ref(&who));
+    let all: Vec<u32> = (0..PARTITIONS).collect();
+    assert_eq!(models.work(&all, 100).await.unwrap(), std::slice::from_ref(&who));
+    let its = world.log.partition_of(&who);
+    let others: Vec<u32> = all.iter().copied().filter(|p| *p != its).collect();
+    assert_eq!(models.work(&[its], 100).await.unwrap(), std::slice::from_ref(&who));
+    assert_eq!(models.work(&others, 100).await.unwrap(), [], "it is not theirs to do");
+    assert_eq!(models.work(&all, 0).await.unwrap(), []);
     let finding = finding(Decision::Pass);
     world.must(&who, [Command::RecordDocument { case: case(106), evidence: evidence(6), finding }]).await;
     let late = &due[0];
@@ -234,7 +240,7 @@ pub async fn what_is_due_and_what_is_to_do_is_listed_until_it_is_done(place: &dy
     expire.now = tomorrow;
     world.execute_on(&world.journal, &expire, &Command::Expire { case: late.case }).await.unwrap();
     project_all(&*world.log, &*models, 8).await;
-    assert_eq!(models.work(100).await.unwrap(), []);
+    assert_eq!(models.work(&all, 100).await.unwrap(), []);
     assert_eq!(models.due(tomorrow, 100).await.unwrap().len(), due.len() - 1);
 }
 

@@ -236,15 +236,15 @@ impl Worker {
         serde_json::from_slice(&opened).map(Some).map_err(Error::Json)
     }
 
-    /// Follows the log for ever. Different accounts are worked on side by side, as many as the engine has threads and one more,
+    /// Follows these partitions of the log for ever. Different accounts are worked on side by side, as many as the engine has threads and one more,
     /// so that a thread never waits for the log.
-    pub async fn run(self: Arc<Self>, threads: usize) {
+    pub async fn run(self: Arc<Self>, partitions: Vec<u32>, threads: usize) {
         let mut changes = self.ports.read_models.changes();
         let mut busy: HashSet<AccountId> = HashSet::new();
         let mut steps: JoinSet<(AccountId, Result<Outcome, Error>)> = JoinSet::new();
         loop {
             changes.mark_unchanged();
-            match self.ports.read_models.work(LOOK).await {
+            match self.ports.read_models.work(&partitions, LOOK).await {
                 Ok(ids) => {
                     for id in ids {
                         if steps.len() <= threads && busy.insert(id.clone()) {
