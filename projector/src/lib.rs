@@ -9,6 +9,7 @@ pub mod follow;
 pub mod rebuild;
 pub mod retry;
 pub mod timekeeper;
+pub mod watch;
 
 use std::time::Duration;
 
