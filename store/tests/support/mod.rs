@@ -10,6 +10,7 @@ use reinstate_store::log::{Appended, LogReader, Record};
 use serde_json::json;
 use uuid::Uuid;
 
+pub mod kafka;
 pub mod log_contract;
 pub mod read_models_contract;
 pub mod world;
