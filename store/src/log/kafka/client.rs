@@ -25,7 +25,7 @@ pub(super) struct Watched {
 
 impl Watched {
     /// Why the brokers did not answer, as far as the client knows.
-    pub(super) fn unreachable(&self, settings: &Settings, waited: Duration) -> Error {
+    pub(super) fn unreachable(&self, settings: &Settings, waited: Duration, last: &KafkaError) -> Error {
         let brokers = settings.brokers.clone();
         let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match newest {
@@ -34,7 +34,7 @@ impl Watched {
             }
             Some((RDKafkaErrorCode::SSL, detail)) => Error::Tls { brokers, detail },
             Some((_, detail)) => Error::Unreachable { brokers, waited, detail },
-            None => Error::Unreachable { brokers, waited, detail: String::new() },
+            None => Error::Unreachable { brokers, waited, detail: last.to_string() },
         }
     }
 
@@ -103,14 +103,14 @@ pub(super) fn ask<T>(
 
     let begin = std::time::Instant::now();
     loop {
-        let answer = question(Duration::from_secs(1));
-        if let Ok(answer) = answer {
-            return Ok(answer);
-        }
+        let failed = match question(Duration::from_secs(1)) {
+            Ok(answer) => return Ok(answer),
+            Err(failed) => failed,
+        };
         // What went wrong is told while the client is polled.
         let _ = consumer.poll(Duration::ZERO);
         if consumer.context().is_refused() || begin.elapsed() >= PATIENCE {
-            return Err(consumer.context().unreachable(settings, begin.elapsed()));
+            return Err(consumer.context().unreachable(settings, begin.elapsed(), &failed));
         }
     }
 }

@@ -52,7 +52,7 @@ pub enum Error {
 }
 
 fn said(detail: &str) -> String {
-    if detail.is_empty() { String::new() } else { format!(" (they say: {detail})") }
+    if detail.is_empty() { String::new() } else { format!(" ({detail})") }
 }
 
 impl Error {

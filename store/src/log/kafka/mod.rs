@@ -25,7 +25,7 @@ use self::{
     history::History,
     producer::{Delivered, Producer},
     tail::{Partition, Tail},
-    topic::{Topic, blocking},
+    topic::{Brokers, Topic, blocking},
     watch::{Status, Watch},
 };
 use super::{Appended, Identity, Log, LogReader, MAX_READ, Record, envelope};
@@ -85,7 +85,7 @@ impl KafkaReader {
     /// # Errors
     /// Every [`Error`]: nothing was read or written.
     pub async fn connect(settings: &Settings) -> Result<Self, Error> {
-        let (reader, topic) = Self::connect_to(settings).await?;
+        let (reader, topic) = Self::connect_to(settings, Brokers::Real).await?;
         topic.check(settings).await?;
         Ok(reader)
     }
@@ -97,17 +97,17 @@ impl KafkaReader {
     /// [`Error::Settings`], [`Error::SecretFile`], [`Error::Client`], [`Error::Unreachable`], [`Error::Refused`], [`Error::Tls`],
     /// [`Error::NoTopic`], [`Error::Thread`].
     pub async fn connect_to_any(settings: &Settings) -> Result<(Self, Option<Error>), Error> {
-        let (reader, topic) = Self::connect_to(settings).await?;
+        let (reader, topic) = Self::connect_to(settings, Brokers::Real).await?;
         let as_found = Settings { partitions: topic.identity.partitions, ..settings.clone() };
         let fault = topic.check(&as_found).await.err();
         Ok((reader, fault))
     }
 
-    async fn connect_to(settings: &Settings) -> Result<(Self, Topic), Error> {
+    async fn connect_to(settings: &Settings, brokers: Brokers) -> Result<(Self, Topic), Error> {
         let settings = settings.clone();
         blocking(move || {
             let probe = consumer(&settings.consumer()?)?;
-            let topic = Topic::inspect(&probe, &settings)?;
+            let topic = Topic::inspect(&probe, &settings, brokers)?;
             let tail = Tail::start(&settings, &topic)?;
             let watch = Watch::start(&settings, &tail, probe)?;
             let inner = Inner {
@@ -238,12 +238,13 @@ impl Kafka {
         Self::on(KafkaReader::connect(settings).await?, settings).await
     }
 
-    /// Connects to a topic whose configuration nobody answers for, such as a mock broker's: what it would lose is lost.
+    /// Connects to librdkafka's mock brokers, for tests of what real ones seldom do. They know neither topic ids nor configurations, so
+    /// nothing is checked.
     ///
     /// # Errors
-    /// As [`KafkaReader::connect_to_any`].
-    pub async fn connect_to_any(settings: &Settings) -> Result<Self, Error> {
-        let (reader, _) = KafkaReader::connect_to(settings).await?;
+    /// As [`Kafka::connect`].
+    pub async fn connect_to_mock(settings: &Settings) -> Result<Self, Error> {
+        let (reader, _) = KafkaReader::connect_to(settings, Brokers::Mock).await?;
         Self::on(reader, settings).await
     }
 

@@ -141,12 +141,13 @@ impl Thread {
                 }
                 Some(error) => Err(RDKafkaErrorCode::from(error)),
             }),
-            Err(_) => {
+            Err(error) => {
                 // What went wrong is told while the client is polled.
                 let _ = self.probe.poll(Duration::ZERO);
                 // Brokers at work may be slow to answer; then they are not gone.
                 if self.tail.unheard() > PATIENCE {
-                    let silent = self.probe.context().unreachable(&self.settings, self.answered.elapsed());
+                    let silent =
+                        self.probe.context().unreachable(&self.settings, self.answered.elapsed(), &error);
                     self.status.set(true, Some(silent.to_string()));
                 }
                 return;
