@@ -16,10 +16,13 @@ use reinstate_store::log::{
 use support::{
     account, committed, effective, entry,
     kafka::{settings, until},
+    measured::count,
     read_all,
 };
 
 mod support;
+
+const REBUILDS: &str = "reinstate_log_producer_rebuilds_total";
 
 type Mock = MockCluster<'static, DefaultProducerContext>;
 
@@ -73,6 +76,7 @@ async fn an_append_that_the_brokers_never_take_is_answered_in_time_and_can_be_re
 
 #[tokio::test]
 async fn a_producer_that_has_failed_for_good_is_replaced() {
+    assert_eq!(count(REBUILDS), 0);
     let (mock, settings) = cluster(1);
     let log = Kafka::connect_to_mock(&settings).await.unwrap();
     let anna = account("anna");
@@ -90,7 +94,7 @@ async fn a_producer_that_has_failed_for_good_is_replaced() {
         assert!(repeats < 5, "the producer is not replaced");
         appended = log.append(value.clone()).await.unwrap();
     }
-    assert!(repeats > 0, "the error was not fatal");
+    assert_eq!(count(REBUILDS), 1);
     assert_eq!(effective(&read_all(&log, 0).await, &anna).len(), 2);
 }
 

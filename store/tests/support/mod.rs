@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 pub mod kafka;
 pub mod log_contract;
+pub mod measured;
 pub mod read_models_contract;
 pub mod world;
 

@@ -108,8 +108,9 @@ impl KafkaReader {
         blocking(move || {
             let probe = consumer(&settings.consumer()?)?;
             let topic = Topic::inspect(&probe, &settings, brokers)?;
+            let topic_id = (brokers == Brokers::Real).then(|| topic.identity.topic_id.clone());
             let tail = Tail::start(&settings, &topic)?;
-            let watch = Watch::start(&settings, &tail, probe)?;
+            let watch = Watch::start(&settings, topic_id, &tail, probe)?;
             let inner = Inner {
                 identity: topic.identity.clone(),
                 firsts: topic.offsets.iter().map(|(first, _)| *first).collect(),
