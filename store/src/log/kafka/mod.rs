@@ -90,15 +90,20 @@ impl KafkaReader {
         Ok(reader)
     }
 
-    /// Connects to a topic whatever became of it, to look at it: the audit does. [`Settings::partitions`] and what else the settings say of
-    /// the topic is not asked for. The second value says what [`KafkaReader::connect`] would have refused.
+    /// Connects to a topic whatever became of it, to look at it: the audit does. How many partitions and copies there should be is for the
+    /// services to know; the second value says what else [`KafkaReader::connect`] would have refused.
     ///
     /// # Errors
     /// [`Error::Settings`], [`Error::SecretFile`], [`Error::Client`], [`Error::Unreachable`], [`Error::Refused`], [`Error::Tls`],
     /// [`Error::NoTopic`], [`Error::Thread`].
     pub async fn connect_to_any(settings: &Settings) -> Result<(Self, Option<Error>), Error> {
         let (reader, topic) = Self::connect_to(settings, Brokers::Real).await?;
-        let as_found = Settings { partitions: topic.identity.partitions, ..settings.clone() };
+        let as_found = Settings {
+            partitions: topic.identity.partitions,
+            replication: 1,
+            min_insync_replicas: 1,
+            ..settings.clone()
+        };
         let fault = topic.check(&as_found).await.err();
         Ok((reader, fault))
     }
