@@ -229,3 +229,36 @@ async fn a_topic_that_is_made_anew_under_the_same_name_is_not_taken_for_the_old_
         .await;
     assert!(matches!(log.append(entry(&anna, Head::default())).await, Err(Error::Unavailable(_))));
 }
+
+#[tokio::test]
+async fn a_value_that_was_altered_on_the_brokers_disk_is_damage_there_and_nowhere_else() {
+    let (_folder, cluster, mut settings) = start(1).await;
+    (settings.partitions, settings.topic) = (1, format!("{}.one", settings.topic));
+    create_topic(&settings).await.unwrap();
+    let log = Kafka::connect(&settings).await.unwrap();
+    let anna = account("anna");
+    let (mut head, mut values) = (Head::default(), Vec::new());
+    for _ in 0..5 {
+        values.push(entry(&anna, head));
+        head = committed(log.append(values.last().unwrap().clone()).await.unwrap());
+    }
+    drop(log);
+    let (stopping, file) = (cluster.clone(), cluster.data(0).join(format!("{}-0", settings.topic)));
+    spawn_blocking(move || stopping.stop(0).unwrap()).await.unwrap();
+    let file = file.join("00000000000000000000.log");
+    let mut stored = std::fs::read(&file).unwrap();
+    let at = stored.windows(values[2].len()).position(|window| window == values[2]).unwrap();
+    stored[at + 20] ^= 1;
+    std::fs::write(&file, stored).unwrap();
+    let starting = cluster.clone();
+    let started = spawn_blocking(move || starting.restart(0).and_then(|()| starting.wait_until_ready()));
+    started.await.unwrap().unwrap();
+
+    let log = KafkaReader::connect(&settings).await.unwrap();
+    let before = log.read(0, 0, 10).await.unwrap();
+    assert_eq!(before.iter().map(|r| &r.value).collect::<Vec<_>>(), [&values[0], &values[1]]);
+    let damaged = log.read(0, 2, 10).await.unwrap_err();
+    assert!(matches!(damaged, Error::Corrupt { position, .. } if position.offset == 2), "{damaged:?}");
+    let behind = log.read(0, 3, 10).await.unwrap();
+    assert_eq!(behind.iter().map(|r| &r.value).collect::<Vec<_>>(), [&values[3], &values[4]]);
+}
