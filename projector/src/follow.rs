@@ -1,7 +1,8 @@
 //! Entries → read models.
 
 use std::{
-    sync::Arc,
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -9,7 +10,7 @@ use jiff::Timestamp;
 use reinstate_store::{
     keys::{self, Keys},
     log::{self, LogReader},
-    read_models::{self, Batch, Projections, project::next_batch},
+    read_models::{self, Batch, Projections, project::batch_from},
 };
 use tokio::task::JoinSet;
 
@@ -46,12 +47,15 @@ pub struct Projector {
     log: Arc<dyn LogReader>,
     models: Arc<dyn Projections>,
     keys: Arc<dyn Keys>,
+    /// The partitions' checkpoints as this projector left them, so that it need not ask: whoever moves them is noticed when the next
+    /// batch is applied.
+    places: Mutex<HashMap<u32, u64>>,
 }
 
 impl Projector {
     #[must_use]
     pub fn new(log: Arc<dyn LogReader>, models: Arc<dyn Projections>, keys: Arc<dyn Keys>) -> Self {
-        Self { log, models, keys }
+        Self { log, models, keys, places: Mutex::default() }
     }
 
     /// Brings a partition's rows forward by some records, if there are any.
@@ -62,12 +66,19 @@ impl Projector {
     /// # Errors
     /// Nothing was stored; the step may be repeated.
     pub async fn step(&self, partition: u32) -> Result<Step, Error> {
+        // Taken: after an error it asks again.
+        let place = self.places().remove(&partition);
+        let place = match place {
+            Some(place) => place,
+            None => self.models.checkpoint(partition).await.map_err(Error::Models)?,
+        };
         let begin = Instant::now();
-        let batch = next_batch(&*self.log, &*self.models, partition, STEP).await.map_err(Error::Models)?;
+        let batch =
+            batch_from(&*self.log, &*self.models, partition, place, STEP).await.map_err(Error::Models)?;
         let Some(batch) = batch else {
-            let next = self.models.checkpoint(partition).await.map_err(Error::Models)?;
+            self.places().insert(partition, place);
             lag(partition, 0, 0.0);
-            return Ok(Step::Idle { next });
+            return Ok(Step::Idle { next: place });
         };
         for account in &batch.erased {
             self.keys.erase(account).await.map_err(Error::Keys)?;
@@ -80,12 +91,17 @@ impl Projector {
             Err(read_models::Error::OutOfStep { found, .. }) => return Ok(Step::Applied { next: found }),
             Err(error) => return Err(Error::Models(error)),
         }
+        self.places().insert(partition, next);
         metrics::counter!("reinstate_projection_entries_total").increment(next - from);
         metrics::histogram!("reinstate_projection_batch_seconds").record(begin.elapsed().as_secs_f64());
         let behind = self.log.end(partition).await.map_err(Error::Log)?.saturating_sub(next);
         let age = time.map_or(0.0, |time| Timestamp::now().duration_since(time).as_secs_f64());
         lag(partition, behind, age.max(0.0));
         Ok(Step::Applied { next })
+    }
+
+    fn places(&self) -> MutexGuard<'_, HashMap<u32, u64>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns once the rows have everything that was in the log when this was called: what a start waits for.
