@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! FOLDER/lock         held by that process for as long as it lives; holds its id
-//! FOLDER/cluster.env  where everything is, written once everything is ready, gone after `down`
+//! FOLDER.env          where everything is, written once everything is ready, gone after `down`
 //! FOLDER/failure      what did not come back when `up` was said again
 //! FOLDER/processes    NAME PID START of each process, for the cleaning up after one that was killed
 //! ```
@@ -114,6 +114,10 @@ impl Place {
         self.folder.join(name)
     }
 
+    fn announcement(&self) -> PathBuf {
+        self.folder.with_extension("env")
+    }
+
     fn failed(&self, source: io::Error) -> Failure {
         Failure::Folder { path: self.folder.clone(), source }
     }
@@ -144,13 +148,13 @@ impl Place {
             self.start(size, &log)?;
         } else {
             println!("it runs already: what has ended is started again");
-            self.forget(&["cluster.env", "failure"])?;
+            self.forget(&[self.announcement(), self.file("failure")])?;
             self.signal(Signal::HUP);
         }
         let begin = Instant::now();
         loop {
-            if self.file("cluster.env").exists() {
-                println!("ready: {}", self.file("cluster.env").display());
+            if self.announcement().exists() {
+                println!("ready: {}", self.announcement().display());
                 return Ok(());
             }
             if let Ok(said) = fs::read_to_string(self.file("failure")) {
@@ -225,12 +229,12 @@ impl Place {
                 let _ = kill_process(pid, Signal::KILL);
             }
         }
-        self.forget(&["processes", "cluster.env", "failure"])
+        self.forget(&[self.file("processes"), self.announcement(), self.file("failure")])
     }
 
-    fn forget(&self, names: &[&str]) -> Result<(), Failure> {
-        for name in names {
-            fs::remove_file(self.file(name)).or_else(absent_is_fine).map_err(|e| self.failed(e))?;
+    fn forget(&self, files: &[PathBuf]) -> Result<(), Failure> {
+        for file in files {
+            fs::remove_file(file).or_else(absent_is_fine).map_err(|e| self.failed(e))?;
         }
         Ok(())
     }
@@ -283,7 +287,7 @@ impl Place {
         });
         let lines: String = lines.collect();
         write_private(&self.file("processes"), &lines)
-            .and_then(|()| write_private(&self.file("cluster.env"), &system.environment()))
+            .and_then(|()| write_private(&self.announcement(), &system.environment()))
             .map_err(|e| self.failed(e))
     }
 }
