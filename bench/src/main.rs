@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 mod accuracy;
 mod log;
+mod memory;
 mod verify;
 
 #[derive(Parser)]
@@ -32,6 +33,15 @@ enum Bench {
         #[arg(long, default_value_t = 15)]
         runs: usize,
     },
+    /// What the standalone server holds in memory while owners hand in documents and selfies.
+    Memory {
+        /// Each with one document, a few with two, and all but a few with a selfie.
+        #[arg(long, default_value_t = 200)]
+        journeys: usize,
+        /// How many are played at the same time.
+        #[arg(long, default_value_t = 3)]
+        at_once: usize,
+    },
     /// How well documents are read and faces are matched, on the labelled photos at hand.
     Accuracy,
 }
@@ -41,6 +51,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     match Cli::parse().bench {
         Bench::Log { folder, seconds } => log::run(&folder, seconds).await?,
         Bench::Verify { runs } => verify::run(runs)?,
+        Bench::Memory { journeys, at_once } => memory::run(journeys, at_once)?,
         Bench::Accuracy => accuracy::run()?,
     }
     Ok(())
