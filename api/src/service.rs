@@ -21,6 +21,7 @@ use reinstate_store::log::LogReader;
 use reinstate_store::master::Master;
 use reinstate_store::read_models::{ReactivationRow, ReadModels};
 use reinstate_store::seal;
+use tokio::sync::watch;
 
 use crate::auth::{Caller, Keys, OwnerTokens};
 use crate::error::Problem;
@@ -69,6 +70,7 @@ pub struct Service {
     keys: Keys,
     owner_tokens: OwnerTokens,
     fingerprints: Fingerprints,
+    stopping: watch::Sender<bool>,
 }
 
 /// A command that was carried out, now or earlier under the same idempotency key.
@@ -94,6 +96,7 @@ impl Service {
             keys,
             owner_tokens: OwnerTokens::new(*master.token_key().expose()),
             fingerprints: Fingerprints::new(*master.fingerprint_key().expose()),
+            stopping: watch::Sender::new(false),
         }
     }
 
@@ -107,6 +110,17 @@ impl Service {
 
     pub(crate) fn fingerprints(&self) -> &Fingerprints {
         &self.fingerprints
+    }
+
+    /// The process is about to end: whoever waits for a change is answered with what there is.
+    pub(crate) fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Waits until the process is about to end.
+    pub(crate) async fn stopping(&self) {
+        // It can't be dropped while somebody has `self`.
+        let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
     }
 
     /// A write as it came in. `content` is what its body says, as [`Fingerprints::of_request`] wants it.

@@ -13,10 +13,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use uuid::Uuid;
 
 use crate::error::Problem;
-use crate::routes::{
-    accounts, cases, codes, documents, erasure, faces, health, locks, portraits, questions, reactivations,
-    reviews, timelines,
-};
+use crate::routes::{endpoints, health};
 use crate::service::Service;
 use crate::settings::Settings;
 
@@ -36,6 +33,7 @@ pub enum Error {
 
 /// The interface and its operations port, listening.
 pub struct Application {
+    service: web::Data<Service>,
     address: SocketAddr,
     operations_address: SocketAddr,
     server: Server,
@@ -43,13 +41,17 @@ pub struct Application {
 }
 
 /// Stops an application from another task; what was accepted is answered first.
-#[derive(Debug, Clone)]
-pub struct Stop(Vec<ServerHandle>);
+pub struct Stop {
+    service: web::Data<Service>,
+    /// The interface, then the operations port: that one tells of the end of the other.
+    servers: [ServerHandle; 2],
+}
 
 impl Stop {
     pub async fn stop(&self) {
-        for handle in &self.0 {
-            handle.stop(true).await;
+        self.service.stop();
+        for server in &self.servers {
+            server.stop(true).await;
         }
     }
 }
@@ -78,6 +80,7 @@ impl Application {
         .listen(listener)
         .map_err(failed(address))?
         .run();
+        let shared = service.clone();
         let operations = HttpServer::new(move || {
             let metrics = metrics.clone();
             let render = move || {
@@ -85,7 +88,7 @@ impl Application {
                 async move { HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(text) }
             };
             App::new()
-                .app_data(service.clone())
+                .app_data(shared.clone())
                 .route("/metrics", web::get().to(render))
                 .route("/livez", web::get().to(health::live))
                 .route("/readyz", web::get().to(health::ready))
@@ -96,7 +99,7 @@ impl Application {
         .listen(operations_listener)
         .map_err(failed(operations_address))?
         .run();
-        Ok(Self { address, operations_address, server, operations })
+        Ok(Self { service, address, operations_address, server, operations })
     }
 
     /// Where the interface listens.
@@ -113,7 +116,7 @@ impl Application {
 
     #[must_use]
     pub fn stopper(&self) -> Stop {
-        Stop(vec![self.server.handle(), self.operations.handle()])
+        Stop { service: self.service.clone(), servers: [self.server.handle(), self.operations.handle()] }
     }
 
     /// Serves until it is stopped.
@@ -144,49 +147,8 @@ fn routes(config: &mut web::ServiceConfig) {
     config
         .app_data(web::QueryConfig::default().error_handler(bad_query))
         .app_data(web::PathConfig::default().error_handler(|_, _| Problem::not_found().into()))
-        .route("/livez", web::get().to(health::live))
-        .route("/readyz", web::get().to(health::ready))
-        .route("/openapi.json", web::get().to(crate::openapi::serve))
-        .service(
-            web::scope("/v1")
-                .service(at("/accounts").route(web::get().to(accounts::list)))
-                .service(
-                    at("/accounts/{account}")
-                        .route(web::put().to(accounts::enrol))
-                        .route(web::get().to(accounts::read)),
-                )
-                .service(at("/accounts/{account}/portrait").route(web::put().to(portraits::put)))
-                .service(at("/accounts/{account}/locks").route(web::post().to(locks::lock)))
-                .service(at("/accounts/{account}/releases").route(web::post().to(locks::release)))
-                .service(at("/accounts/{account}/reactivations").route(web::post().to(reactivations::start)))
-                .service(at("/accounts/{account}/timeline").route(web::get().to(timelines::read)))
-                .service(at("/accounts/{account}/personal-data").route(web::delete().to(erasure::erase)))
-                .service(at("/reactivations").route(web::get().to(reactivations::list)))
-                .service(at("/reactivations/{id}").route(web::get().to(reactivations::read)))
-                .service(at("/reactivations/{id}/reminder").route(web::post().to(cases::reminder)))
-                .service(at("/reactivations/{id}/codes").route(web::post().to(codes::send)))
-                .service(at("/reactivations/{id}/verify").route(web::post().to(codes::verify)))
-                .service(at("/reactivations/{id}/answers").route(web::post().to(questions::answer)))
-                .service(at("/reactivations/{id}/documents").route(web::post().to(documents::submit)))
-                .service(at("/reactivations/{id}/face-challenges").route(web::post().to(faces::challenge)))
-                .service(at("/reactivations/{id}/faces").route(web::post().to(faces::submit)))
-                .service(at("/reactivations/{id}/submit").route(web::post().to(cases::submit)))
-                .service(at("/reactivations/{id}/cancel").route(web::post().to(cases::cancel)))
-                .service(at("/reactivations/{id}/review").route(web::post().to(reviews::decide)))
-                .service(
-                    at("/reactivations/{id}/evidence/{evidence}/{part}")
-                        .route(web::get().to(reviews::evidence)),
-                ),
-        )
+        .configure(endpoints::register)
         .default_service(web::to(|| async { Err::<HttpResponse, _>(Problem::not_found()) }));
-}
-
-/// A path whose other methods are answered 405 with a problem.
-fn at(path: &str) -> actix_web::Resource {
-    web::resource(path).default_service(web::to(|| async {
-        let detail = "This address does not know the method.";
-        Err::<HttpResponse, _>(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail))
-    }))
 }
 
 /// Every request gets an id, a log line and a place in the metrics; every refusal becomes a problem that carries the id.

@@ -90,7 +90,8 @@ pub(crate) async fn read(
     Ok(respond(StatusCode::OK, &body, body.version, body.position, false))
 }
 
-/// Waits until the reactivation shows something new, or the time is over. Nothing new comes after its end.
+/// Waits until the reactivation shows something new, or the time is over. Nothing new comes after its end, and a server that
+/// stops waits no longer.
 async fn hold(
     service: &Service,
     allowed: &Allowed<Follow>,
@@ -107,8 +108,10 @@ async fn hold(
         if newest.differs(&first) || newest.has_ended() {
             return Ok(newest);
         }
-        if tokio::time::timeout_at(until, changes.changed()).await.is_err() {
-            return Ok(newest);
+        tokio::select! {
+            changed = changes.changed() => changed.map_err(|_| Problem::read_model_behind())?,
+            () = tokio::time::sleep_until(until) => return Ok(newest),
+            () = service.stopping() => return Ok(newest),
         }
     }
 }

@@ -239,6 +239,8 @@ impl Worker {
     /// Follows the log for ever. Different accounts are worked on side by side, as many as the engine has threads and one more,
     /// so that a thread never waits for the log.
     pub async fn run(self: Arc<Self>, threads: usize) {
+        // There from the start: who watches for a first panic needs the series before it.
+        metrics::counter!("reinstate_verifier_panics_total").increment(0);
         let mut changes = self.ports.read_models.changes();
         let mut busy: HashSet<AccountId> = HashSet::new();
         let mut steps: JoinSet<(AccountId, Result<Outcome, Error>)> = JoinSet::new();
