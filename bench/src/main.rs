@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 mod accuracy;
 mod kafka;
 mod log;
+mod memory;
 mod rebuild;
 mod verify;
 
@@ -55,6 +56,15 @@ enum Bench {
         #[arg(long, default_value_t = 15)]
         runs: usize,
     },
+    /// What the standalone server holds in memory while owners hand in documents and selfies.
+    Memory {
+        /// Each with one document, a few with two, and all but a few with a selfie.
+        #[arg(long, default_value_t = 200)]
+        journeys: usize,
+        /// How many are played at the same time.
+        #[arg(long, default_value_t = 3)]
+        at_once: usize,
+    },
     /// How well documents are read and faces are matched, on the labelled photos at hand.
     Accuracy,
 }
@@ -66,6 +76,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         Bench::Kafka { brokers, seconds } => kafka::run(brokers, seconds).await?,
         Bench::Rebuild { folder, entries, seconds } => rebuild::run(&folder, &entries, seconds).await?,
         Bench::Verify { runs } => verify::run(runs)?,
+        Bench::Memory { journeys, at_once } => memory::run(journeys, at_once)?,
         Bench::Accuracy => accuracy::run()?,
     }
     Ok(())

@@ -30,7 +30,7 @@ use reinstate_store::{
     log::{Appended, Log, LogReader, embedded::Embedded, memory::Memory},
     master::Secret,
     postgres::{Postgres, Settings},
-    read_models::Snapshots,
+    read_models::ReadModels as _,
 };
 use tokio::{sync::watch, task::JoinSet};
 use uuid::Uuid;
