@@ -68,11 +68,17 @@ impl Client {
     /// A caller without a key. `url` is the server's address without a path, such as `http://127.0.0.1:8080`.
     #[must_use]
     pub fn new(url: &str) -> Self {
+        Self::with_timeout(url, TIMEOUT)
+    }
+
+    /// As [`Self::new`], for a caller who waits no longer than this for an answer.
+    #[must_use]
+    pub fn with_timeout(url: &str, timeout: Duration) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .proxy(None)
-            .timeout_global(Some(TIMEOUT))
+            .timeout_global(Some(timeout))
             .build();
         Self { agent: config.into(), url: url.trim_end_matches('/').to_owned(), key: None }
     }
