@@ -3,6 +3,7 @@
 mod answers;
 mod auth;
 mod error;
+mod find;
 mod idempotency;
 mod json;
 mod openapi;
@@ -14,6 +15,6 @@ mod startup;
 mod upload;
 
 pub use auth::{KeySettings, Keys, KeysError};
-pub use service::{Clock, Ports, Readiness, Service, SystemClock};
+pub use service::{Clock, Ports, Service, SystemClock};
 pub use settings::Settings;
 pub use startup::{Application, Error};

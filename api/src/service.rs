@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use jiff::Timestamp;
 use reinstate_domain::account::{Account, Answer, Command, Context, Recall, Refusal, decide, open};
@@ -13,16 +14,18 @@ use reinstate_domain::ids::{AccountId, CaseId};
 use reinstate_domain::policy::{Kind, Policy};
 use reinstate_domain::sealed::{BlobId, purpose};
 use reinstate_domain::wire::Fingerprint;
+use reinstate_process::{Readiness, Stop};
 use reinstate_store::blobs::Blobs;
 use reinstate_store::journal::{self, Executed, Journal};
 use reinstate_store::keys::{self, DataKey, Keys as DataKeys};
 use reinstate_store::log::LogReader;
 use reinstate_store::master::Master;
-use reinstate_store::read_models::{ReactivationRow, ReadModels};
+use reinstate_store::read_models::ReadModels;
 use reinstate_store::seal;
 
 use crate::auth::{Caller, Keys, OwnerTokens};
 use crate::error::Problem;
+use crate::find::Owners;
 use crate::idempotency::Fingerprints;
 
 /// How long a read waits for the read model to reach a position (api.md §1).
@@ -43,28 +46,6 @@ impl Clock for SystemClock {
     }
 }
 
-/// Parts of the process that can be unready, each with a sentence about why. Empty when all is well.
-pub trait Readiness: Send + Sync {
-    fn unready(&self) -> Vec<(&'static str, String)>;
-}
-
-/// Everything behind the interface.
-pub struct Service {
-    pub journal: Arc<Journal>,
-    /// Where a timeline's entries are read.
-    pub log: Arc<dyn LogReader>,
-    pub read_models: Arc<dyn ReadModels>,
-    pub data_keys: Arc<dyn DataKeys>,
-    pub blobs: Arc<Blobs>,
-    pub policy: Arc<Policy>,
-    pub code_key: CodeKey,
-    pub clock: Arc<dyn Clock>,
-    pub readiness: Arc<dyn Readiness>,
-    keys: Keys,
-    owner_tokens: OwnerTokens,
-    fingerprints: Fingerprints,
-}
-
 /// The ports that a service stands on.
 pub struct Ports {
     pub journal: Arc<Journal>,
@@ -76,7 +57,18 @@ pub struct Ports {
     pub policy: Arc<Policy>,
     pub code_key: CodeKey,
     pub clock: Arc<dyn Clock>,
-    pub readiness: Arc<dyn Readiness>,
+    pub readiness: Arc<Readiness>,
+    /// The end of the process: nobody is kept waiting then.
+    pub stop: Stop,
+}
+
+/// Everything behind the interface.
+pub struct Service {
+    pub(crate) ports: Ports,
+    keys: Keys,
+    owner_tokens: OwnerTokens,
+    fingerprints: Fingerprints,
+    pub(crate) owners: Owners,
 }
 
 /// A command that was carried out, now or earlier under the same idempotency key.
@@ -90,6 +82,7 @@ pub(crate) struct Done {
 pub(crate) struct Request<'a> {
     pub(crate) account: &'a AccountId,
     pub(crate) caller: &'a Caller,
+    /// Of a request that came with an idempotency key.
     pub(crate) fingerprint: Option<Fingerprint>,
 }
 
@@ -97,18 +90,11 @@ impl Service {
     #[must_use]
     pub fn new(ports: Ports, keys: Keys, master: &Master) -> Self {
         Self {
-            journal: ports.journal,
-            log: ports.log,
-            read_models: ports.read_models,
-            data_keys: ports.data_keys,
-            blobs: ports.blobs,
-            policy: ports.policy,
-            code_key: ports.code_key,
-            clock: ports.clock,
-            readiness: ports.readiness,
+            ports,
             keys,
             owner_tokens: OwnerTokens::new(*master.token_key().expose()),
             fingerprints: Fingerprints::new(*master.fingerprint_key().expose()),
+            owners: Owners::default(),
         }
     }
 
@@ -124,19 +110,33 @@ impl Service {
         &self.fingerprints
     }
 
-    /// Carries out a command.
-    pub(crate) async fn execute(&self, request: &Request<'_>, command: &Command) -> Result<Done, Problem> {
-        self.execute_with(request, async |_| Ok(command.clone())).await
+    /// A write as it came in. `content` is what its body says, as [`Fingerprints::of_request`] wants it.
+    pub(crate) fn request<'a>(
+        &self,
+        http: &HttpRequest,
+        account: &'a AccountId,
+        caller: &'a Caller,
+        content: &[u8],
+    ) -> Result<Request<'a>, Problem> {
+        let fingerprint = self.fingerprints.of_request(http, caller, content)?;
+        Ok(Request { account, caller, fingerprint })
     }
 
-    /// As [`Self::execute`], for a command that depends on the state or keeps something first. It is not made for a repeat.
+    /// Carries out a command, or answers it when it was carried out before.
+    pub(crate) async fn execute(&self, request: &Request<'_>, command: &Command) -> Result<Done, Problem> {
+        let now = self.ports.clock.now();
+        self.decide(request, command, now).await
+    }
+
+    /// As [`Self::execute`], for a command that depends on the state or keeps something first. It is not made for a repeat. What it
+    /// refuses by itself it refuses on a state that has everything that was written before, by whichever instance.
     pub(crate) async fn execute_with(
         &self,
         request: &Request<'_>,
         command: impl AsyncFnOnce(&Account) -> Result<Command, Problem>,
     ) -> Result<Done, Problem> {
-        let now = self.clock.now();
-        let account = self.load(request.account).await?;
+        let now = self.ports.clock.now();
+        let account = self.fresh(request.account).await?;
         if let Some(fingerprint) = &request.fingerprint {
             match account.recall(fingerprint, now) {
                 Recall::New => {}
@@ -145,14 +145,23 @@ impl Service {
             }
         }
         let command = command(&account).await?;
+        self.decide(request, &command, now).await
+    }
+
+    async fn decide(
+        &self,
+        request: &Request<'_>,
+        command: &Command,
+        now: Timestamp,
+    ) -> Result<Done, Problem> {
         let wanted = journal::Request {
             account: request.account.clone(),
             actor: request.caller.actor(),
             command: request.fingerprint.clone(),
             now,
         };
-        let context = Context { now, policy: &self.policy, code_key: &self.code_key };
-        let executed = self.journal.execute(&wanted, |account| decide(account, &command, context)).await;
+        let context = Context { now, policy: &self.ports.policy, code_key: &self.ports.code_key };
+        let executed = self.ports.journal.execute(&wanted, |account| decide(account, command, context)).await;
         match executed.map_err(|error| write_failed(&error))? {
             Executed::Decided { account, answer: Ok(answer), .. } => {
                 Ok(Done { account, answer, replayed: false })
@@ -168,40 +177,31 @@ impl Service {
         }
     }
 
-    /// An account with everything that was committed before.
+    /// An account as this instance has it in memory, or as it is read for it.
     pub(crate) async fn load(&self, id: &AccountId) -> Result<Arc<Account>, Problem> {
-        self.journal.load(id).await.map_err(|error| write_failed(&error))
+        self.ports.journal.load(id).await.map_err(|error| write_failed(&error))
     }
 
-    /// The reactivation that a path names, if this caller may know of it. Unknown and foreign are alike.
-    pub(crate) async fn find(&self, caller: &Caller, id: &str) -> Result<ReactivationRow, Problem> {
-        let case = CaseId::parse(id).map_err(|_| Problem::not_found())?;
-        let row = self.read_models.reactivation(case).await.map_err(|e| read_failed(&e))?;
-        let foreign = caller.case.is_some_and(|own| own != case);
-        row.filter(|_| !foreign).ok_or_else(Problem::not_found)
-    }
-
-    /// An account as the read model has it.
-    pub(crate) async fn account(&self, id: &AccountId) -> Result<Account, Problem> {
-        let row = self.read_models.account(id).await.map_err(|e| read_failed(&e))?;
-        row.map(|row| row.state).ok_or_else(Problem::not_found)
+    /// An account with everything that was committed before, by whichever instance.
+    async fn fresh(&self, id: &AccountId) -> Result<Arc<Account>, Problem> {
+        self.ports.journal.fresh(id).await.map_err(|error| write_failed(&error))
     }
 
     /// Refuses an account that nobody enrolled, before anything is kept for it.
     pub(crate) async fn known(&self, id: &AccountId) -> Result<(), Problem> {
-        let account = self.load(id).await?;
+        let account = self.fresh(id).await?;
         if account.exists() { Ok(()) } else { Err(Problem::not_found()) }
     }
 
     /// Refuses evidence for a step that is not open, before anything is kept for it.
     pub(crate) fn must_be_open(&self, account: &Account, case: CaseId, kind: Kind) -> Result<(), Problem> {
-        let now = self.clock.now();
+        let now = self.ports.clock.now();
         open(account, case, kind, now).map(|_| ()).map_err(|refusal| Problem::refused(&refusal, now))
     }
 
     /// Waits until a read sees what was written.
     pub(crate) async fn await_position(&self, position: Position) -> Result<(), Problem> {
-        let waiting = self.read_models.wait(position);
+        let waiting = self.ports.read_models.wait(position);
         match actix_web::rt::time::timeout(READ_YOUR_WRITES, waiting).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(read_failed(&error)),
@@ -211,8 +211,8 @@ impl Service {
 
     /// The account's key, made if it has none.
     pub(crate) async fn key(&self, account: &AccountId) -> Result<DataKey, Problem> {
-        self.data_keys.create_or_get(account).await.map_err(|error| match error {
-            keys::Error::Erased => Problem::refused(&Refusal::Erased, self.clock.now()),
+        self.ports.data_keys.create_or_get(account).await.map_err(|error| match error {
+            keys::Error::Erased => Problem::refused(&Refusal::Erased, self.ports.clock.now()),
             error => key_failed(&error),
         })
     }
@@ -220,7 +220,9 @@ impl Service {
     /// Everything personal that was enrolled; `None` when nothing was, or when it was erased.
     pub(crate) async fn person(&self, id: &AccountId, account: &Account) -> Result<Option<Person>, Problem> {
         let Some(profile) = &account.profile else { return Ok(None) };
-        let Some(key) = self.data_keys.get(id).await.map_err(|e| key_failed(&e))? else { return Ok(None) };
+        let Some(key) = self.ports.data_keys.get(id).await.map_err(|e| key_failed(&e))? else {
+            return Ok(None);
+        };
         let opened = seal::open(&key, id, purpose::PROFILE, &profile.sealed).map_err(|error| {
             tracing::error!(%error, "a profile can't be opened");
             Problem::internal()
@@ -234,7 +236,7 @@ impl Service {
     /// Keeps an image, sealed and synced.
     pub(crate) async fn keep(&self, account: &AccountId, bytes: &[u8]) -> Result<BlobId, Problem> {
         let key = self.key(account).await?;
-        self.blobs.put(&key, account, bytes).await.map_err(|error| {
+        self.ports.blobs.put(&key, account, bytes).await.map_err(|error| {
             tracing::error!(%error, "an image can't be kept");
             let detail = "The image could not be kept. Nothing was written; try again.";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "blobs_unavailable", detail)

@@ -8,8 +8,6 @@ use serde::Deserialize;
 pub struct Settings {
     /// Where the interface listens; port 0 picks a free one.
     pub listen: String,
-    /// Where `/metrics` listens.
-    pub operations_listen: String,
     /// Threads that serve requests.
     pub workers: usize,
 }

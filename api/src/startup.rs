@@ -4,12 +4,15 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{Server, ServerHandle, ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
+use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, HttpResponse, HttpServer, web};
-use metrics_exporter_prometheus::PrometheusHandle;
+use reinstate_process::Stop;
+use reinstate_process::trace;
+use reinstate_store::trace::Traceparent;
+use tracing::field::Empty;
 use uuid::Uuid;
 
 use crate::error::Problem;
@@ -34,69 +37,31 @@ pub enum Error {
     },
 }
 
-/// The interface and its operations port, listening.
+/// The interface, listening.
 pub struct Application {
     address: SocketAddr,
-    operations_address: SocketAddr,
     server: Server,
-    operations: Server,
-}
-
-/// Stops an application from another task; what was accepted is answered first.
-#[derive(Debug, Clone)]
-pub struct Stop(Vec<ServerHandle>);
-
-impl Stop {
-    pub async fn stop(&self) {
-        for handle in &self.0 {
-            handle.stop(true).await;
-        }
-    }
+    stop: Stop,
 }
 
 impl Application {
-    /// Binds both ports. Nothing is served before [`Self::run`].
+    /// Binds the port. Nothing is served before [`Self::run`].
     ///
     /// # Errors
     /// [`Error::Listen`] names the address that is not to be had.
-    pub fn build(
-        settings: &Settings,
-        service: web::Data<Service>,
-        metrics: PrometheusHandle,
-    ) -> Result<Self, Error> {
+    pub fn build(settings: &Settings, service: web::Data<Service>) -> Result<Self, Error> {
         let (listener, address) = bind(&settings.listen)?;
-        let (operations_listener, operations_address) = bind(&settings.operations_listen)?;
-        let failed =
-            |address: SocketAddr| move |source| Error::Listen { address: address.to_string(), source };
-        let shared = service.clone();
+        let stop = service.ports.stop.clone();
         let server = HttpServer::new(move || {
-            App::new().wrap(from_fn(observe)).app_data(shared.clone()).configure(routes)
+            App::new().wrap(from_fn(observe)).app_data(service.clone()).configure(routes)
         })
         .workers(settings.workers.max(1))
         .shutdown_timeout(DRAIN_SECONDS)
         .disable_signals()
         .listen(listener)
-        .map_err(failed(address))?
+        .map_err(|source| Error::Listen { address: address.to_string(), source })?
         .run();
-        let operations = HttpServer::new(move || {
-            let metrics = metrics.clone();
-            let render = move || {
-                let text = metrics.render();
-                async move { HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(text) }
-            };
-            App::new()
-                .app_data(service.clone())
-                .route("/metrics", web::get().to(render))
-                .route("/livez", web::get().to(health::live))
-                .route("/readyz", web::get().to(health::ready))
-        })
-        .workers(1)
-        .shutdown_timeout(1)
-        .disable_signals()
-        .listen(operations_listener)
-        .map_err(failed(operations_address))?
-        .run();
-        Ok(Self { address, operations_address, server, operations })
+        Ok(Self { address, server, stop })
     }
 
     /// Where the interface listens.
@@ -105,23 +70,17 @@ impl Application {
         self.address
     }
 
-    /// Where `/metrics` listens.
-    #[must_use]
-    pub fn operations_address(&self) -> SocketAddr {
-        self.operations_address
-    }
-
-    #[must_use]
-    pub fn stopper(&self) -> Stop {
-        Stop(vec![self.server.handle(), self.operations.handle()])
-    }
-
-    /// Serves until it is stopped.
+    /// Serves until the process is to end; what was accepted is answered first.
     ///
     /// # Errors
-    /// When a server fails.
+    /// When the server fails.
     pub async fn run(self) -> std::io::Result<()> {
-        tokio::try_join!(self.server, self.operations).map(|_| ())
+        let (handle, stop) = (self.server.handle(), self.stop);
+        tokio::spawn(async move {
+            stop.requested().await;
+            handle.stop(true).await;
+        });
+        self.server.await
     }
 }
 
@@ -189,39 +148,55 @@ fn at(path: &str) -> actix_web::Resource {
     }))
 }
 
-/// Every request gets an id, a log line and a place in the metrics; every refusal becomes a problem that carries the id.
-/// The line has the route's pattern and never the path, which names an account.
+/// Every request gets an id, a log line and a place in the metrics, and is a part of its caller's trace; every refusal becomes a
+/// problem that carries the id. Lines and traces have the route's pattern and never the path, which names an account.
 async fn observe(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let header = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+    let parent = header.and_then(|text| Traceparent::parse(text).ok());
+    let span = tracing::info_span!(
+        "request",
+        otel.name = Empty,
+        otel.kind = "server",
+        http.request.method = request.method().as_str(),
+        http.response.status_code = Empty,
+        request_id = Empty,
+    );
+    trace::within(span.clone(), parent.as_ref(), answer(request, next, &span)).await
+}
+
+async fn answer(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+    span: &tracing::Span,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let started = Instant::now();
-    let trace_id = trace_id(&request);
     let request_id = Uuid::now_v7().to_string();
     let method = request.method().to_string();
     // Handlers and extractors answer their errors as responses; an error here is the connection's.
     let response = next.call(request).await?.map_into_boxed_body();
     let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".to_owned());
+    let stopping =
+        response.request().app_data::<web::Data<Service>>().is_some_and(|s| s.ports.stop.is_requested());
     let mut response = explain(response, &request_id);
     if let (Ok(name), Ok(value)) = (HeaderName::try_from("request-id"), HeaderValue::try_from(&request_id)) {
         response.headers_mut().insert(name, value);
+    }
+    if stopping {
+        // The caller's next request goes to an instance that stays.
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
     let status = response.status().as_u16();
     let seconds = started.elapsed().as_secs_f64();
     let labels = [("route", route.clone()), ("method", method.clone()), ("status", status.to_string())];
     metrics::histogram!("reinstate_api_request_seconds", &labels).record(seconds);
-    tracing::info!(trace_id, request_id, method, route, status, seconds, "request");
+    span.record("otel.name", format!("{method} {route}"));
+    span.record("http.response.status_code", status);
+    span.record("request_id", &request_id);
+    tracing::info!(request_id, method, route, status, seconds, "request");
     Ok(response)
-}
-
-/// The W3C trace that the caller is in, or a new one.
-fn trace_id(request: &ServiceRequest) -> String {
-    let header = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
-    let given = header.and_then(|text| text.split('-').nth(1));
-    let valid = |id: &&str| {
-        id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()) && id.bytes().any(|b| b != b'0')
-    };
-    given.filter(valid).map_or_else(|| Uuid::now_v7().simple().to_string(), str::to_owned)
 }
 
 /// Gives a refusal its request id, and turns what the framework refused by itself into a problem as well.

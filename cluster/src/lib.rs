@@ -2,4 +2,5 @@
 //! brokers, PostgreSQL, and Reinstate's services on top of them.
 
 pub mod kafka;
+pub mod keeper;
 pub mod postgres;

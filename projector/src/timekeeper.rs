@@ -4,16 +4,10 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use reinstate_domain::{
-    account::{Command, Context, decide},
-    codes::CodeKey,
-    policy::Policy,
-    wire::Actor,
-};
-use reinstate_store::{
-    journal::{Executed, Journal, Request},
-    read_models::{self, ReadModels},
-};
+use reinstate_domain::account::Command;
+use reinstate_store::read_models::{self, ReadModels};
+
+use crate::commands::Commands;
 
 /// How often it looks.
 const TICK: Duration = Duration::from_secs(1);
@@ -23,21 +17,14 @@ const STEP: usize = 1000;
 
 /// Sends the commands that are due.
 pub struct Timekeeper {
-    journal: Arc<Journal>,
+    commands: Commands,
     models: Arc<dyn ReadModels>,
-    policy: Arc<Policy>,
-    code_key: CodeKey,
 }
 
 impl Timekeeper {
     #[must_use]
-    pub fn new(
-        journal: Arc<Journal>,
-        models: Arc<dyn ReadModels>,
-        policy: Arc<Policy>,
-        code_key: CodeKey,
-    ) -> Self {
-        Self { journal, models, policy, code_key }
+    pub fn new(commands: Commands, models: Arc<dyn ReadModels>) -> Self {
+        Self { commands, models }
     }
 
     /// Closes the cases whose time is over at `now`. Returns how many it closed; one that fails is left for the next step and
@@ -48,18 +35,12 @@ impl Timekeeper {
     pub async fn step(&self, now: Timestamp) -> Result<usize, read_models::Error> {
         let mut closed = 0;
         for due in self.models.due(now, STEP).await? {
-            let request =
-                Request { account: due.account, actor: Actor::service("timekeeper"), command: None, now };
             let command = Command::Expire { case: due.case };
-            let context = Context { now, policy: &self.policy, code_key: &self.code_key };
-            let executed = self.journal.execute(&request, |account| decide(account, &command, context)).await;
-            match executed {
-                Ok(Executed::Decided { written: true, .. }) => closed += 1,
-                // Somebody else ended it, and the read model does not have that yet.
-                Ok(_) => {}
+            match self.commands.send("timekeeper", due.account.clone(), &command, now).await {
+                Ok(written) => closed += usize::from(written),
                 Err(error) => {
                     let error: &dyn std::error::Error = &error;
-                    tracing::warn!(error, account = %request.account, "a case could not be closed yet");
+                    tracing::warn!(error, account = %due.account, "a case could not be closed yet");
                 }
             }
         }

@@ -12,6 +12,7 @@ use reinstate_domain::{
     sealed::purpose,
 };
 use reinstate_projector::{
+    commands::Commands,
     follow::{Error, Projector, Step},
     timekeeper::Timekeeper,
 };
@@ -136,7 +137,8 @@ async fn an_account_that_halts_is_listed_and_the_others_are_followed() {
 
 fn timekeeper(world: &World) -> Timekeeper {
     let policy = Arc::new(Policy::parse(EXCHANGE).unwrap());
-    Timekeeper::new(world.journal.clone(), world.models.clone(), policy, world.code_key.clone())
+    let commands = Commands { journal: world.journal.clone(), policy, code_key: world.code_key.clone() };
+    Timekeeper::new(commands, world.models.clone())
 }
 
 #[tokio::test]

@@ -8,21 +8,17 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
+use reinstate_process::{Metrics, Operations, Stop, Telemetry, metrics, operations, telemetry};
 
-use crate::settings::Settings;
+use crate::settings::{DEFAULTS, Settings};
 use crate::system::System;
 
 /// Gives locked exchange accounts back to their owners.
 #[derive(Parser)]
 #[command(name = "reinstate", version)]
 struct Arguments {
-    /// Settings that override the defaults. Every key is also an environment variable: REINSTATE_SECTION__KEY.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Checks the settings, the policy, the keys and the models, says what is wrong, and exits.
-    #[arg(long)]
-    check: bool,
+    #[command(flatten)]
+    process: reinstate_process::Options,
     /// For one machine: keys, data and outbox in this folder, made when it is new, and written down in its dev.env.
     #[arg(long, value_name = "DIR")]
     dev: Option<PathBuf>,
@@ -35,15 +31,17 @@ struct Arguments {
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
-    Settings(#[from] settings::Error),
+    Settings(#[from] reinstate_process::settings::Error),
     #[error(transparent)]
     Dev(#[from] dev::Error),
     #[error(transparent)]
     System(#[from] system::Error),
-    #[error("log.level is not a level or a filter")]
-    Level(#[source] tracing_subscriber::filter::ParseError),
-    #[error("metrics can't be recorded")]
-    Metrics(#[source] metrics_exporter_prometheus::BuildError),
+    #[error(transparent)]
+    Telemetry(#[from] telemetry::Error),
+    #[error(transparent)]
+    Metrics(#[from] metrics::Error),
+    #[error(transparent)]
+    Operations(#[from] operations::Error),
     #[error("signals can't be watched")]
     Signals(#[source] std::io::Error),
     #[error("the server failed")]
@@ -51,18 +49,15 @@ enum Failure {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match actix_web::rt::System::new().block_on(run(arguments)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("reinstate: {}", in_one_line(&failure));
-            ExitCode::FAILURE
-        }
-    }
+    reinstate_process::run_web("reinstate", run(Arguments::parse()))
 }
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let mut settings = Settings::load(arguments.config.as_deref())?;
+    if arguments.process.defaults {
+        print!("{DEFAULTS}");
+        return Ok(());
+    }
+    let mut settings = Settings::load(arguments.process.config.as_deref())?;
     let keys = match &arguments.dev {
         Some(folder) => Some(dev::Keys::prepare(folder, &mut settings)?),
         None => None,
@@ -70,72 +65,26 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     if let Some(listen) = arguments.listen {
         settings.api.listen = listen;
     }
-    let filter = EnvFilter::try_new(&settings.log.level).map_err(Failure::Level)?;
-    if arguments.check {
-        let checked = system::check(&settings, keys.is_some())?;
-        println!("{checked}");
+    if arguments.process.check {
+        telemetry::check(&settings.log, &settings.traces)?;
+        println!("{}", system::check(&settings, keys.is_some())?);
         return Ok(());
     }
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
-    let metrics =
-        metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder().map_err(Failure::Metrics)?;
+    let telemetry = Telemetry::init("reinstate", &settings.log, &settings.traces)?;
+    let metrics = Metrics::install()?;
+    let stop = Stop::on_signal().map_err(Failure::Signals)?;
 
-    let system = System::start(&settings, keys.is_some()).await?;
-    let application = system.listen(&settings, metrics)?;
+    let system = System::start(&settings, keys.is_some(), stop).await?;
+    let application = system.listen(&settings)?;
+    let operations = Operations::bind(&settings.operations, system.readiness(), metrics)?;
     if let Some(keys) = &keys {
-        keys.announce(application.address(), application.operations_address(), &settings)?;
+        keys.announce(application.address(), operations.address(), &settings)?;
     }
-    tracing::info!(
-        address = %application.address(), operations = %application.operations_address(), "listening"
-    );
-    let stop = application.stopper();
-    let mut signals = Signals::watch().map_err(Failure::Signals)?;
-    actix_web::rt::spawn(async move {
-        signals.next().await;
-        tracing::info!("stopping: what was accepted is answered first");
-        stop.stop().await;
-    });
+    tracing::info!(address = %application.address(), operations = %operations.address(), "listening");
+    let operations = operations.serve();
     application.run().await.map_err(Failure::Serve)?;
     system.stop().await;
+    operations.stop(true).await;
+    telemetry.finish();
     Ok(())
-}
-
-/// SIGTERM and SIGINT.
-struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn watch() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
-/// An error and its causes, for a person at a terminal.
-fn in_one_line(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let text = inner.to_string();
-        if !line.contains(&text) {
-            line.push_str(": ");
-            line.push_str(text.trim());
-        }
-        cause = inner.source();
-    }
-    line.replace('\n', " ")
 }

@@ -1,29 +1,26 @@
-//! Settings: the commented defaults that are compiled in, a file, the environment, in this order.
+//! Settings of the whole system in one process.
 
 use std::path::{Path, PathBuf};
 
-use config::{Config, Environment, File, FileFormat};
 use reinstate_api::KeySettings;
+use reinstate_process::{operations, settings};
 use serde::Deserialize;
 
-const DEFAULTS: &str = include_str!("defaults.toml");
-
-/// The settings can't be used.
-#[derive(Debug, thiserror::Error)]
-#[error("the settings can't be used")]
-pub(crate) struct Error(#[from] config::ConfigError);
+pub(crate) const DEFAULTS: &str = include_str!("defaults.toml");
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
     pub(crate) data: Data,
     pub(crate) api: reinstate_api::Settings,
+    pub(crate) operations: operations::Settings,
     pub(crate) auth: KeySettings,
-    pub(crate) secrets: Secrets,
-    pub(crate) policy: Policy,
-    pub(crate) verifier: Verifier,
+    pub(crate) secrets: settings::Secrets,
+    pub(crate) policy: settings::Policy,
+    pub(crate) verifier: reinstate_verifier::Settings,
     pub(crate) courier: Courier,
-    pub(crate) log: Log,
+    pub(crate) log: settings::Logging,
+    pub(crate) traces: settings::Traces,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -34,63 +31,16 @@ pub(crate) struct Data {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Secrets {
-    pub(crate) master_key_file: PathBuf,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Policy {
-    pub(crate) file: PathBuf,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Verifier {
-    pub(crate) models: PathBuf,
-    pub(crate) threads: usize,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Courier {
     pub(crate) outbox: PathBuf,
 }
 
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Log {
-    pub(crate) level: String,
-}
-
 impl Settings {
     /// # Errors
-    /// When the file can't be read, a key is unknown, or a value is not of its type. The error names the key.
-    pub(crate) fn load(file: Option<&Path>) -> Result<Self, Error> {
-        let mut builder = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
-        if let Some(file) = file {
-            builder = builder.add_source(File::from(file).format(FileFormat::Toml));
-        }
-        let lists = ["auth.backend", "auth.reviewer", "auth.auditor", "auth.operator"];
-        let mut environment = Environment::with_prefix("REINSTATE")
-            .prefix_separator("_")
-            .separator("__")
-            .list_separator(",")
-            .try_parsing(true);
-        for list in lists {
-            environment = environment.with_list_parse_key(list);
-        }
-        // Variables of ours that are no settings (REINSTATE_URL, REINSTATE_CACHE, …) have no section.
-        let sectioned =
-            std::env::vars().filter(|(name, _)| name.starts_with("REINSTATE_") && name.contains("__"));
-        let environment = environment.source(Some(sectioned.collect()));
-        Ok(builder.add_source(environment).build()?.try_deserialize()?)
+    /// As [`settings::load`].
+    pub(crate) fn load(file: Option<&Path>) -> Result<Self, settings::Error> {
+        settings::load(DEFAULTS, file)
     }
-}
-
-/// `None` for a setting that was left empty.
-pub(crate) fn given(path: &Path) -> Option<&Path> {
-    (!path.as_os_str().is_empty()).then_some(path)
 }
 
 #[cfg(test)]

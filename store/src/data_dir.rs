@@ -4,6 +4,7 @@
 //! DIR/lock           held by the process that writes
 //! DIR/log.sqlite     the log, with -wal and -shm beside it
 //! DIR/keys.sqlite    the accounts' keys, wrapped
+//! DIR/attempts.sqlite  how often the examination of a piece of evidence was begun
 //! DIR/blobs/         sealed pictures, by the hash of their sealed bytes
 //! DIR/artefacts/     policies and bundle manifests, by their hash
 //! ```
@@ -45,6 +46,11 @@ impl Layout {
     #[must_use]
     pub fn keys(&self) -> PathBuf {
         self.0.join("keys.sqlite")
+    }
+
+    #[must_use]
+    pub fn attempts(&self) -> PathBuf {
+        self.0.join("attempts.sqlite")
     }
 
     #[must_use]

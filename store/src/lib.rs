@@ -3,6 +3,7 @@
 //! The log is the only truth. Everything else here is either outside it on purpose (keys and blobs, so that a person can
 //! be erased while the chain still verifies) or can be rebuilt from it (read models).
 
+pub mod attempts;
 pub mod blobs;
 pub mod data_dir;
 pub mod journal;
@@ -11,3 +12,4 @@ pub mod log;
 pub mod master;
 pub mod read_models;
 pub mod seal;
+pub mod trace;

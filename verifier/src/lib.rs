@@ -8,5 +8,8 @@ pub mod face;
 pub mod image;
 pub mod models;
 pub mod recognise;
+mod settings;
 pub mod timing;
 pub mod worker;
+
+pub use settings::Settings;

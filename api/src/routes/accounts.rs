@@ -14,12 +14,12 @@ use reinstate_store::seal;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{List, Page, account_id, await_after, respond};
+use super::{List, Page, account_id, answer_account, await_after, respond};
 use crate::auth::{Allowed, Inspect, Manage};
 use crate::error::{FieldError, Problem};
 use crate::json::Json;
 use crate::resource::{self, AccountResource};
-use crate::service::{Request, Service, read_failed};
+use crate::service::{Service, read_failed};
 use crate::{answers, json};
 
 /// What the exchange enrols.
@@ -197,17 +197,15 @@ pub(crate) async fn enrol(
     Json(body): Json<EnrolmentBody>,
 ) -> Result<HttpResponse, Problem> {
     let id = account_id(&path)?;
-    body.check(service.clock.now().to_zoned(jiff::tz::TimeZone::UTC).date())?;
+    body.check(service.ports.clock.now().to_zoned(jiff::tz::TimeZone::UTC).date())?;
     let content = json::canonical(&body)?;
-    let fingerprint = service.fingerprints().of_request(&request, &allowed.caller, &content)?;
     let digest = service.fingerprints().of(&[b"enrolment", &content]).to_string();
     let command = prepare(&service, &id, body, digest).await?;
-    let wanted = Request { account: &id, caller: &allowed.caller, fingerprint };
+    let wanted = service.request(&request, &id, &allowed.caller, &content)?;
     let done = service.execute(&wanted, &command).await?;
     let created = done.answer == Answer::Enrolled { created: true };
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-    let body = resource::account(&id, &done.account, &service.policy);
-    Ok(respond(status, &body, body.version, body.position, done.replayed))
+    Ok(answer_account(&service, &id, &done, status))
 }
 
 /// Hashes and seals what is personal, off the threads that serve requests.
@@ -232,7 +230,7 @@ async fn prepare(
         }));
     }
     if account.erased {
-        return Err(Problem::refused(&reinstate_domain::account::Refusal::Erased, service.clock.now()));
+        return Err(Problem::refused(&reinstate_domain::account::Refusal::Erased, service.ports.clock.now()));
     }
     let (person, attributes) = web::block(move || body.person()).await.map_err(|_| Problem::internal())??;
     let key = service.key(id).await?;
@@ -262,7 +260,7 @@ pub(crate) async fn read(
     let id = account_id(&path)?;
     await_after(&service, &request).await?;
     let account = service.account(&id).await?;
-    let body = resource::account(&id, &account, &service.policy);
+    let body = resource::account(&id, &account, &service.ports.policy);
     Ok(respond(StatusCode::OK, &body, body.version, body.position, false))
 }
 
@@ -276,19 +274,19 @@ pub(crate) async fn list(
     page: web::Query<Page>,
 ) -> Result<HttpResponse, Problem> {
     await_after(&service, &request).await?;
-    let status = match page.status.as_deref() {
-        None => None,
-        Some("active") => Some(AccountStatus::Active),
-        Some("locked") => Some(AccountStatus::Locked),
-        Some("erased") => Some(AccountStatus::Erased),
-        Some(_) => return Err(Problem::field("status", "must be active, locked or erased")),
-    };
-    let after = page.after.as_deref().map(AccountId::parse).transpose();
-    let after = after.map_err(|_| Problem::field("after", "must be the next of the page before"))?;
+    let status = page.status(&[
+        ("active", AccountStatus::Active),
+        ("locked", AccountStatus::Locked),
+        ("erased", AccountStatus::Erased),
+    ])?;
+    let after = page.after(AccountId::parse)?;
     let limit = page.limit()?;
-    let rows =
-        service.read_models.accounts(status, after.as_ref(), limit).await.map_err(|e| read_failed(&e))?;
-    let next = (rows.len() == limit).then(|| rows.last().map(|row| row.id.to_string())).flatten();
-    let data = rows.iter().map(|row| resource::account(&row.id, &row.state, &service.policy)).collect();
-    Ok(HttpResponse::Ok().json(List { data, next }))
+    let rows = service
+        .ports
+        .read_models
+        .accounts(status, after.as_ref(), limit)
+        .await
+        .map_err(|e| read_failed(&e))?;
+    let data = rows.iter().map(|row| resource::account(&row.id, &row.state, &service.ports.policy)).collect();
+    Ok(HttpResponse::Ok().json(List::page(data, limit, rows.last().map(|row| row.id.to_string()))))
 }

@@ -7,11 +7,11 @@ use reinstate_domain::ids::CaseId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{answer_case, render_case, respond};
+use super::{answer_case, carry_out, render_case, respond};
 use crate::auth::{Allowed, Prove};
 use crate::error::Problem;
 use crate::resource::Reactivation;
-use crate::service::{Request, Service};
+use crate::service::Service;
 
 /// A reactivation that was handed in, with what its owner reads while waiting.
 #[derive(Debug, Serialize, ToSchema)]
@@ -55,12 +55,9 @@ async fn simple(
     service: &Service,
     request: &HttpRequest,
     id: &str,
-    command: impl Fn(CaseId) -> Command,
+    command: impl FnOnce(CaseId) -> Command,
 ) -> Result<HttpResponse, Problem> {
-    let row = service.find(&allowed.caller, id).await?;
-    let fingerprint = service.fingerprints().of_request(request, &allowed.caller, b"")?;
-    let wanted = Request { account: &row.account, caller: &allowed.caller, fingerprint };
-    let done = service.execute(&wanted, &command(row.case.id)).await?;
+    let (row, done) = carry_out(service, &allowed.caller, request, id, b"", command).await?;
     answer_case(service, &allowed.caller, &row, &done, StatusCode::OK).await
 }
 
@@ -74,10 +71,8 @@ pub(crate) async fn submit(
     request: HttpRequest,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let row = service.find(&allowed.caller, &path).await?;
-    let fingerprint = service.fingerprints().of_request(&request, &allowed.caller, b"")?;
-    let wanted = Request { account: &row.account, caller: &allowed.caller, fingerprint };
-    let done = service.execute(&wanted, &Command::Submit { case: row.case.id }).await?;
+    let submit = |case| Command::Submit { case };
+    let (row, done) = carry_out(&service, &allowed.caller, &request, &path, b"", submit).await?;
     let reactivation = render_case(&service, &allowed.caller, &row.account, &done, row.case.id).await?;
     let (version, position) = (reactivation.version, reactivation.position);
     let body = Submitted { reactivation, notice: NOTICE };

@@ -2,17 +2,17 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use reinstate_domain::account::Command;
+use reinstate_domain::account::{Command, Refusal};
 use reinstate_domain::codes::{Channel, Code};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{answer_case, respond};
+use super::{answer_case, carry_out, respond};
 use crate::auth::{Allowed, Prove};
 use crate::error::{FieldError, Problem};
 use crate::json::{self, Json};
 use crate::resource::{CodeSent, Reactivation, mask};
-use crate::service::{Request, Service};
+use crate::service::Service;
 
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -33,16 +33,13 @@ pub(crate) async fn send(
     path: web::Path<String>,
     Json(body): Json<CodeBody>,
 ) -> Result<HttpResponse, Problem> {
-    let row = service.find(&allowed.caller, &path).await?;
-    let fingerprint =
-        service.fingerprints().of_request(&request, &allowed.caller, &json::canonical(&body)?)?;
-    let wanted = Request { account: &row.account, caller: &allowed.caller, fingerprint };
     let channel = body.channel;
-    let done = service.execute(&wanted, &Command::IssueCode { case: row.case.id, channel }).await?;
+    let (content, issue) = (json::canonical(&body)?, |case| Command::IssueCode { case, channel });
+    let (row, done) = carry_out(&service, &allowed.caller, &request, &path, &content, issue).await?;
     let account = &done.account;
     let newest = account.case(row.case.id).and_then(|case| case.requirement(channel.kind())?.code.as_ref());
     let Some(code) = newest else {
-        return Err(Problem::refused(&reinstate_domain::account::Refusal::CaseEnded, service.clock.now()));
+        return Err(Problem::refused(&Refusal::CaseEnded, service.ports.clock.now()));
     };
     let person = service.person(&row.account, account).await?;
     let contact = person.as_ref().and_then(|person| person.contacts.of(channel)).unwrap_or_default();
@@ -100,9 +97,7 @@ pub(crate) async fn verify(
 ) -> Result<HttpResponse, Problem> {
     let row = service.find(&allowed.caller, &path).await?;
     let (phone, email) = body.parse()?;
-    let fingerprint =
-        service.fingerprints().of_request(&request, &allowed.caller, &json::canonical(&body)?)?;
-    let wanted = Request { account: &row.account, caller: &allowed.caller, fingerprint };
+    let wanted = service.request(&request, &row.account, &allowed.caller, &json::canonical(&body)?)?;
     let done = service.execute(&wanted, &Command::Verify { case: row.case.id, phone, email }).await?;
     answer_case(&service, &allowed.caller, &row, &done, StatusCode::OK).await
 }

@@ -1,21 +1,18 @@
 //! Identity documents.
 
 use actix_multipart::Multipart;
-use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use reinstate_domain::account::Command;
 use reinstate_domain::account::decide::SubmittedDocument;
 use reinstate_domain::document::DocumentType;
-use reinstate_domain::ids::EvidenceId;
 use reinstate_domain::policy::Kind;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
-use super::answer_case;
+use super::hand_in;
 use crate::auth::{Allowed, Prove};
 use crate::error::{FieldError, Problem};
 use crate::resource::Reactivation;
-use crate::service::{Request, Service};
+use crate::service::Service;
 use crate::upload::{Form, Shape};
 
 const SHAPE: Shape = Shape { texts: &["type", "country"], images: &[("front", 1), ("back", 1)] };
@@ -86,26 +83,13 @@ pub(crate) async fn submit(
     let row = service.find(&allowed.caller, &path).await?;
     let form = Form::read(payload, &SHAPE).await?;
     let (document_type, country) = claim(&form)?;
-    let fingerprint = service.fingerprints().of_request(&request, &allowed.caller, &form.content())?;
-    let wanted = Request { account: &row.account, caller: &allowed.caller, fingerprint };
-    let case = row.case.id;
-    let done = service
-        .execute_with(&wanted, async |account| {
-            service.must_be_open(account, case, Kind::Document)?;
-            let mut kept = Vec::with_capacity(2);
-            for image in form.images("front").into_iter().chain(form.images("back")) {
-                kept.push(service.keep(&row.account, image).await?);
-            }
-            let front = *kept.first().ok_or_else(Problem::internal)?;
-            Ok(Command::SubmitDocument(SubmittedDocument {
-                case,
-                evidence: EvidenceId::from_uuid(Uuid::now_v7()),
-                document_type,
-                country: country.clone(),
-                front,
-                back: kept.get(1).copied(),
-            }))
-        })
-        .await?;
-    answer_case(&service, &allowed.caller, &row, &done, StatusCode::ACCEPTED).await
+    let wanted = service.request(&request, &row.account, &allowed.caller, &form.content())?;
+    let images = [form.images("front"), form.images("back")].concat();
+    hand_in(&service, &wanted, &row, Kind::Document, &images, |case, evidence, kept| {
+        let (&front, back) = kept.split_first()?;
+        let back = back.first().copied();
+        let submitted = SubmittedDocument { case, evidence, document_type, country, front, back };
+        Some(Command::SubmitDocument(submitted))
+    })
+    .await
 }

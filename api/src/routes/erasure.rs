@@ -4,11 +4,11 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use reinstate_domain::account::Command;
 
-use super::{account_id, respond};
+use super::{account_id, answer_account};
 use crate::auth::{Allowed, Manage};
 use crate::error::Problem;
-use crate::resource::{self, AccountResource};
-use crate::service::{Request, Service, key_failed};
+use crate::resource::AccountResource;
+use crate::service::{Service, key_failed};
 
 /// Erases the person behind an account.
 #[utoipa::path(delete, path = "/v1/accounts/{account}/personal-data", tag = "accounts",
@@ -21,11 +21,9 @@ pub(crate) async fn erase(
     path: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let id = account_id(&path)?;
-    let fingerprint = service.fingerprints().of_request(&request, &allowed.caller, b"")?;
-    let wanted = Request { account: &id, caller: &allowed.caller, fingerprint };
+    let wanted = service.request(&request, &id, &allowed.caller, b"")?;
     // The fact first: when the process dies in between, whoever follows the log finishes the work.
     let done = service.execute(&wanted, &Command::Erase).await?;
-    service.data_keys.erase(&id).await.map_err(|error| key_failed(&error))?;
-    let body = resource::account(&id, &done.account, &service.policy);
-    Ok(respond(StatusCode::OK, &body, body.version, body.position, done.replayed))
+    service.ports.data_keys.erase(&id).await.map_err(|error| key_failed(&error))?;
+    Ok(answer_account(&service, &id, &done, StatusCode::OK))
 }

@@ -4,16 +4,16 @@ use actix_multipart::Multipart;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use reinstate_domain::account::{Answer, Command, Refusal};
-use reinstate_domain::ids::{ChallengeId, EvidenceId};
+use reinstate_domain::ids::ChallengeId;
 use reinstate_domain::policy::Kind;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{answer_case, respond};
+use super::{carry_out, hand_in, respond};
 use crate::auth::{Allowed, Prove};
 use crate::error::Problem;
 use crate::resource::{ChallengeResource, Reactivation, TIPS};
-use crate::service::{Request, Service};
+use crate::service::Service;
 use crate::upload::{Form, Shape};
 
 /// More frames than any challenge asks for, so that the domain can say how many it wants.
@@ -43,16 +43,13 @@ pub(crate) async fn challenge(
     request: HttpRequest,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let row = service.find(&allowed.caller, &path).await?;
-    let fingerprint = service.fingerprints().of_request(&request, &allowed.caller, b"")?;
-    let wanted = Request { account: &row.account, caller: &allowed.caller, fingerprint };
     let id = ChallengeId::from_uuid(Uuid::now_v7());
-    let done =
-        service.execute(&wanted, &Command::IssueChallenge { case: row.case.id, challenge: id }).await?;
+    let issue = |case| Command::IssueChallenge { case, challenge: id };
+    let (row, done) = carry_out(&service, &allowed.caller, &request, &path, b"", issue).await?;
     let Answer::ChallengeIssued { challenge: id, .. } = done.answer else { return Err(Problem::internal()) };
     let account = &done.account;
     let newest = account.case(row.case.id).and_then(|case| case.challenge.as_ref()).filter(|c| c.id == id);
-    let superseded = || Problem::refused(&Refusal::UnknownChallenge, service.clock.now());
+    let superseded = || Problem::refused(&Refusal::UnknownChallenge, service.ports.clock.now());
     let challenge = newest.ok_or_else(superseded)?;
     let body = ChallengeResource {
         id,
@@ -83,23 +80,9 @@ pub(crate) async fn submit(
     if form.images("frame").is_empty() {
         return Err(Problem::field("frame", "is missing"));
     }
-    let fingerprint = service.fingerprints().of_request(&request, &allowed.caller, &form.content())?;
-    let wanted = Request { account: &row.account, caller: &allowed.caller, fingerprint };
-    let case = row.case.id;
-    let done = service
-        .execute_with(&wanted, async |account| {
-            service.must_be_open(account, case, Kind::Face)?;
-            let mut frames = Vec::new();
-            for image in form.images("frame") {
-                frames.push(service.keep(&row.account, image).await?);
-            }
-            Ok(Command::SubmitFace {
-                case,
-                evidence: EvidenceId::from_uuid(Uuid::now_v7()),
-                challenge,
-                frames,
-            })
-        })
-        .await?;
-    answer_case(&service, &allowed.caller, &row, &done, StatusCode::ACCEPTED).await
+    let wanted = service.request(&request, &row.account, &allowed.caller, &form.content())?;
+    hand_in(&service, &wanted, &row, Kind::Face, &form.images("frame"), |case, evidence, frames| {
+        Some(Command::SubmitFace { case, evidence, challenge, frames })
+    })
+    .await
 }

@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::accounts::is_slug;
-use super::{account_id, respond};
+use super::{account_id, answer_account};
 use crate::auth::{Allowed, Manage};
 use crate::error::Problem;
 use crate::json::{self, Json};
-use crate::resource::{self, AccountResource};
-use crate::service::{Request, Service};
+use crate::resource::AccountResource;
+use crate::service::Service;
 
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -55,15 +55,12 @@ pub(crate) async fn lock(
 ) -> Result<HttpResponse, Problem> {
     let id = account_id(&path)?;
     check_reason(&body.reason)?;
-    let fingerprint =
-        service.fingerprints().of_request(&request, &allowed.caller, &json::canonical(&body)?)?;
-    let wanted = Request { account: &id, caller: &allowed.caller, fingerprint };
+    let wanted = service.request(&request, &id, &allowed.caller, &json::canonical(&body)?)?;
     let command = Command::Lock { reason: body.reason, at: body.locked_at };
     let done = service.execute(&wanted, &command).await?;
     let new = done.answer == Answer::Locked { new: true };
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
-    let body = resource::account(&id, &done.account, &service.policy);
-    Ok(respond(status, &body, body.version, body.position, done.replayed))
+    Ok(answer_account(&service, &id, &done, status))
 }
 
 /// Reports that the exchange unlocked the account itself. Ends an open reactivation.
@@ -79,10 +76,7 @@ pub(crate) async fn release(
 ) -> Result<HttpResponse, Problem> {
     let id = account_id(&path)?;
     check_reason(&body.reason)?;
-    let fingerprint =
-        service.fingerprints().of_request(&request, &allowed.caller, &json::canonical(&body)?)?;
-    let wanted = Request { account: &id, caller: &allowed.caller, fingerprint };
+    let wanted = service.request(&request, &id, &allowed.caller, &json::canonical(&body)?)?;
     let done = service.execute(&wanted, &Command::Release { reason: body.reason }).await?;
-    let body = resource::account(&id, &done.account, &service.policy);
-    Ok(respond(StatusCode::OK, &body, body.version, body.position, done.replayed))
+    Ok(answer_account(&service, &id, &done, StatusCode::OK))
 }

@@ -16,17 +16,21 @@ pub(crate) mod timelines;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
-use reinstate_domain::account::Account;
+use bytes::Bytes;
+use reinstate_domain::account::{Account, Command};
 use reinstate_domain::entry::Position;
-use reinstate_domain::ids::{AccountId, CaseId};
+use reinstate_domain::ids::{AccountId, CaseId, EvidenceId};
+use reinstate_domain::policy::Kind;
+use reinstate_domain::sealed::BlobId;
 use reinstate_store::read_models::ReactivationRow;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
 use crate::auth::Caller;
 use crate::error::Problem;
-use crate::resource::{CaseView, Prompt, Reactivation, reactivation};
-use crate::service::{Done, Service};
+use crate::resource::{self, CaseView, Prompt, Reactivation, reactivation};
+use crate::service::{Done, Request, Service};
 
 /// The header that a write answers and a read may ask for.
 const POSITION: &str = "Reinstate-Position";
@@ -55,6 +59,21 @@ impl Page {
             _ => Err(Problem::field("limit", "must be 1 to 100")),
         }
     }
+
+    fn after<T, E>(&self, parse: impl FnOnce(&str) -> Result<T, E>) -> Result<Option<T>, Problem> {
+        let bad = |_| Problem::field("after", "must be the next of the page before");
+        self.after.as_deref().map(parse).transpose().map_err(bad)
+    }
+
+    /// The status asked for, of those that a list knows.
+    fn status<T: Copy>(&self, known: &[(&str, T)]) -> Result<Option<T>, Problem> {
+        let Some(wanted) = self.status.as_deref() else { return Ok(None) };
+        let found = known.iter().find(|(name, _)| *name == wanted);
+        found.map(|&(_, status)| Some(status)).ok_or_else(|| {
+            let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+            Problem::field("status", &format!("must be one of {}", names.join(", ")))
+        })
+    }
 }
 
 /// A list.
@@ -63,6 +82,14 @@ pub(crate) struct List<T: ToSchema> {
     data: Vec<T>,
     /// The cursor of the next page; null on the last.
     next: Option<String>,
+}
+
+impl<T: ToSchema> List<T> {
+    /// A page of at most `limit`. `last` is the cursor of its last row.
+    fn page(data: Vec<T>, limit: usize, last: Option<String>) -> Self {
+        let next = last.filter(|_| data.len() == limit);
+        Self { data, next }
+    }
 }
 
 pub(crate) fn account_id(text: &str) -> Result<AccountId, Problem> {
@@ -75,7 +102,7 @@ pub(crate) async fn await_after(service: &Service, request: &HttpRequest) -> Res
     let bad =
         || Problem::new(StatusCode::BAD_REQUEST, "position_invalid", "Reinstate-After is PARTITION:OFFSET.");
     let position = header.to_str().ok().and_then(|text| Position::parse(text).ok()).ok_or_else(bad)?;
-    if position.partition >= service.log.partitions() {
+    if position.partition >= service.ports.log.partitions() {
         return Err(bad());
     }
     service.await_position(position).await
@@ -155,6 +182,55 @@ async fn ask(
         rendered.ask(prompts.collect());
     }
     Ok(())
+}
+
+/// Carries out a command on the case that a path names.
+pub(crate) async fn carry_out(
+    service: &Service,
+    caller: &Caller,
+    request: &HttpRequest,
+    id: &str,
+    content: &[u8],
+    command: impl FnOnce(CaseId) -> Command,
+) -> Result<(ReactivationRow, Done), Problem> {
+    let row = service.find(caller, id).await?;
+    let wanted = service.request(request, &row.account, caller, content)?;
+    let done = service.execute(&wanted, &command(row.case.id)).await?;
+    Ok((row, done))
+}
+
+/// Hands in a form of images for a step. They are kept only while it is open, and not again for a repeat.
+pub(crate) async fn hand_in(
+    service: &Service,
+    wanted: &Request<'_>,
+    row: &ReactivationRow,
+    kind: Kind,
+    images: &[&Bytes],
+    command: impl FnOnce(CaseId, EvidenceId, Vec<BlobId>) -> Option<Command>,
+) -> Result<HttpResponse, Problem> {
+    let case = row.case.id;
+    let done = service
+        .execute_with(wanted, async |account| {
+            service.must_be_open(account, case, kind)?;
+            let mut kept = Vec::with_capacity(images.len());
+            for image in images {
+                kept.push(service.keep(&row.account, image).await?);
+            }
+            command(case, EvidenceId::from_uuid(Uuid::now_v7()), kept).ok_or_else(Problem::internal)
+        })
+        .await?;
+    answer_case(service, wanted.caller, row, &done, StatusCode::ACCEPTED).await
+}
+
+/// Answers a command on an account with the account.
+pub(crate) fn answer_account(
+    service: &Service,
+    id: &AccountId,
+    done: &Done,
+    status: StatusCode,
+) -> HttpResponse {
+    let body = resource::account(id, &done.account, &service.ports.policy);
+    respond(status, &body, body.version, body.position, done.replayed)
 }
 
 /// Answers a command on a case with the reactivation.

@@ -5,11 +5,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use reinstate_domain::account::Command;
 use reinstate_domain::entry::Hash;
 
-use super::{account_id, respond};
+use super::{account_id, answer_account};
 use crate::auth::{Allowed, Manage};
 use crate::error::Problem;
-use crate::resource::{self, AccountResource};
-use crate::service::{Request, Service};
+use crate::resource::AccountResource;
+use crate::service::Service;
 use crate::upload;
 
 /// Puts the face on file: a JPEG, PNG or WebP as the body.
@@ -29,13 +29,11 @@ pub(crate) async fn put(
     service.known(&id).await?;
     let image = upload::image_body(payload).await?;
     let content = Hash::of(&image).to_string();
-    let fingerprint = service.fingerprints().of_request(&request, &allowed.caller, content.as_bytes())?;
-    let wanted = Request { account: &id, caller: &allowed.caller, fingerprint };
+    let wanted = service.request(&request, &id, &allowed.caller, content.as_bytes())?;
     let done = service
         .execute_with(&wanted, async |_| {
             Ok(Command::EnrolPortrait { portrait: service.keep(&id, &image).await? })
         })
         .await?;
-    let body = resource::account(&id, &done.account, &service.policy);
-    Ok(respond(StatusCode::OK, &body, body.version, body.position, done.replayed))
+    Ok(answer_account(&service, &id, &done, StatusCode::OK))
 }

@@ -16,7 +16,7 @@ use crate::auth::{Allowed, Prove};
 use crate::error::Problem;
 use crate::json::{self, Json};
 use crate::resource::Reactivation;
-use crate::service::{Request, Service};
+use crate::service::Service;
 
 /// The most characters of an answer that are looked at.
 const MAX_ANSWER: usize = 200;
@@ -43,9 +43,7 @@ pub(crate) async fn answer(
     if body.answers.len() > 10 || body.answers.values().any(|a| a.chars().count() > MAX_ANSWER) {
         return Err(Problem::field("/answers", "must be at most 10, each of at most 200 characters"));
     }
-    let fingerprint =
-        service.fingerprints().of_request(&request, &allowed.caller, &json::canonical(&body)?)?;
-    let wanted = Request { account: &row.account, caller: &allowed.caller, fingerprint };
+    let wanted = service.request(&request, &row.account, &allowed.caller, &json::canonical(&body)?)?;
     let case = row.case.id;
     let done = service
         .execute_with(&wanted, async |account| {
@@ -64,7 +62,7 @@ async fn compare(
     case: CaseId,
     answers: &BTreeMap<String, String>,
 ) -> Result<bool, Problem> {
-    let now = service.clock.now();
+    let now = service.ports.clock.now();
     let case = account.case(case).ok_or_else(|| Problem::refused(&Refusal::UnknownCase, now))?;
     let open = case.requirement(Kind::Questions).is_some_and(|r| case.status_of(r) == Status::Open);
     if !open {

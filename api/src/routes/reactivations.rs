@@ -16,7 +16,7 @@ use super::{List, Page, account_id, await_after, render_case, render_row, respon
 use crate::auth::{Allowed, Follow, Inspect, Manage};
 use crate::error::Problem;
 use crate::resource::Reactivation;
-use crate::service::{Request, Service, read_failed};
+use crate::service::{Service, read_failed};
 
 /// The longest `?wait=`, in seconds.
 const MAX_WAIT: u64 = 60;
@@ -43,11 +43,11 @@ pub(crate) async fn start(
     path: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let id = account_id(&path)?;
-    let fingerprint = service.fingerprints().of_request(&request, &allowed.caller, b"")?;
-    let wanted = Request { account: &id, caller: &allowed.caller, fingerprint };
+    let wanted = service.request(&request, &id, &allowed.caller, b"")?;
     let command = Command::Request { case: CaseId::from_uuid(Uuid::now_v7()) };
     let done = service.execute(&wanted, &command).await?;
     let Answer::Opened { case } = done.answer else { return Err(Problem::internal()) };
+    service.owners.remember(case, &id);
     // Its owner calls next, by the reactivation's own id, which the read model must know by then.
     if let Some(position) = done.account.position
         && service.await_position(position).await.is_err()
@@ -91,7 +91,7 @@ pub(crate) async fn read(
     Ok(respond(StatusCode::OK, &body, body.version, body.position, false))
 }
 
-/// Waits until the reactivation shows something new, or the time is over. Nothing new comes after its end.
+/// Waits until the reactivation shows something new, or the time is over, or the process ends. Nothing new comes after its end.
 async fn hold(
     service: &Service,
     allowed: &Allowed<Follow>,
@@ -100,7 +100,7 @@ async fn hold(
     longest: Duration,
 ) -> Result<Reactivation, Problem> {
     let until = Instant::now() + longest;
-    let mut changes = service.read_models.changes();
+    let mut changes = service.ports.read_models.changes();
     loop {
         changes.mark_unchanged();
         let row = service.find(&allowed.caller, id).await?;
@@ -108,8 +108,10 @@ async fn hold(
         if newest.differs(&first) || newest.has_ended() {
             return Ok(newest);
         }
-        if tokio::time::timeout_at(until, changes.changed()).await.is_err() {
-            return Ok(newest);
+        tokio::select! {
+            Ok(()) = changes.changed() => {}
+            () = tokio::time::sleep_until(until) => return Ok(newest),
+            () = service.ports.stop.requested() => return Ok(newest),
         }
     }
 }
@@ -124,25 +126,22 @@ pub(crate) async fn list(
     page: web::Query<Page>,
 ) -> Result<HttpResponse, Problem> {
     await_after(&service, &request).await?;
-    let status = match page.status.as_deref() {
-        None => None,
-        Some("open") => Some(ReactivationStatus::Open),
-        Some("processing") => Some(ReactivationStatus::Processing),
-        Some("in_review") => Some(ReactivationStatus::InReview),
-        Some("reactivated") => Some(ReactivationStatus::Reactivated),
-        Some("denied") => Some(ReactivationStatus::Denied),
-        Some("expired") => Some(ReactivationStatus::Expired),
-        Some("cancelled") => Some(ReactivationStatus::Cancelled),
-        Some(_) => return Err(Problem::field("status", "is not a status of a reactivation")),
-    };
-    let after = page.after.as_deref().map(CaseId::parse).transpose();
-    let after = after.map_err(|_| Problem::field("after", "must be the next of the page before"))?;
+    let status = page.status(&[
+        ("open", ReactivationStatus::Open),
+        ("processing", ReactivationStatus::Processing),
+        ("in_review", ReactivationStatus::InReview),
+        ("reactivated", ReactivationStatus::Reactivated),
+        ("denied", ReactivationStatus::Denied),
+        ("expired", ReactivationStatus::Expired),
+        ("cancelled", ReactivationStatus::Cancelled),
+    ])?;
+    let after = page.after(CaseId::parse)?;
     let limit = page.limit()?;
-    let rows = service.read_models.reactivations(status, after, limit).await.map_err(|e| read_failed(&e))?;
-    let next = (rows.len() == limit).then(|| rows.last().map(|row| row.case.id.to_string())).flatten();
+    let rows =
+        service.ports.read_models.reactivations(status, after, limit).await.map_err(|e| read_failed(&e))?;
     let mut data = Vec::with_capacity(rows.len());
     for row in &rows {
         data.push(render_row(&service, &allowed.caller, row).await?);
     }
-    Ok(HttpResponse::Ok().json(List { data, next }))
+    Ok(HttpResponse::Ok().json(List::page(data, limit, rows.last().map(|row| row.case.id.to_string()))))
 }

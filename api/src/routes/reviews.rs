@@ -15,7 +15,7 @@ use crate::auth::{Allowed, Judge};
 use crate::error::Problem;
 use crate::json::{self, Json};
 use crate::resource::Reactivation;
-use crate::service::{Request, Service};
+use crate::service::{Request, Service, key_failed};
 
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -42,9 +42,7 @@ pub(crate) async fn decide(
     if length == 0 || length > 1000 {
         return Err(Problem::field("/reason", "must be 1 to 1000 characters"));
     }
-    let fingerprint =
-        service.fingerprints().of_request(&request, &allowed.caller, &json::canonical(&body)?)?;
-    let wanted = Request { account: &row.account, caller: &allowed.caller, fingerprint };
+    let wanted = service.request(&request, &row.account, &allowed.caller, &json::canonical(&body)?)?;
     let key = service.key(&row.account).await?;
     let reason = seal::seal(&key, &row.account, purpose::REVIEW, body.reason.as_bytes())
         .map_err(|_| Problem::internal())?;
@@ -69,8 +67,9 @@ pub(crate) async fn evidence(
     let evidence = EvidenceId::parse(&evidence).map_err(|_| Problem::not_found())?;
     let blob = row.case.image(evidence, &part).ok_or_else(Problem::not_found)?;
     let erased = || Problem::new(StatusCode::GONE, "erased", "The personal data of this account was erased.");
-    let key = service.data_keys.get(&row.account).await.ok().flatten().ok_or_else(erased)?;
-    let image = service.blobs.get(&key, &row.account, blob).await.map_err(|error| {
+    let key = service.ports.data_keys.get(&row.account).await.map_err(|error| key_failed(&error))?;
+    let key = key.ok_or_else(erased)?;
+    let image = service.ports.blobs.get(&key, &row.account, blob).await.map_err(|error| {
         tracing::error!(%error, "an image can't be read");
         Problem::internal()
     })?;

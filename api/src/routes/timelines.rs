@@ -71,15 +71,15 @@ pub(crate) async fn read(
     if page.status.is_some() {
         return Err(Problem::field("status", "is not known here"));
     }
-    let after = page.after.as_deref().map_or(Ok(0), str::parse::<u64>);
-    let after = after.map_err(|_| Problem::field("after", "must be the next of the page before"))?;
+    let after = page.after(str::parse::<u64>)?.unwrap_or(0);
     let limit = page.limit()?;
-    let positions = service.read_models.timeline(&id, after, limit).await.map_err(|e| read_failed(&e))?;
-    let next = (positions.len() == limit).then(|| (after + limit as u64).to_string());
+    let positions =
+        service.ports.read_models.timeline(&id, after, limit).await.map_err(|e| read_failed(&e))?;
+    let last = after.saturating_add(positions.len() as u64).to_string();
     let audience = if allowed.caller.role.is_staff() { Audience::Staff } else { Audience::Backend };
     let mut data = Vec::with_capacity(positions.len());
     for position in positions {
-        let record = service.log.at(position).await.map_err(|error| {
+        let record = service.ports.log.at(position).await.map_err(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, "an entry can't be read");
             Problem::log_unavailable()
         })?;
@@ -87,5 +87,5 @@ pub(crate) async fn read(
         let entry = wire::decode(&record.value).map_err(|_| Problem::internal())?;
         data.push(TimelineEntry::of(&entry, position, audience)?);
     }
-    Ok(HttpResponse::Ok().json(List { data, next }))
+    Ok(HttpResponse::Ok().json(List::page(data, limit, Some(last))))
 }

@@ -132,6 +132,20 @@ pub struct Review {
     pub reason: Sealed,
 }
 
+impl Requirement {
+    /// What is left after one more failed attempt.
+    pub(super) fn attempts_after_failure(&self) -> u32 {
+        self.attempts_left.unwrap_or(0).saturating_sub(1)
+    }
+
+    /// A failed attempt: a proof without attempts left has failed, another opens again.
+    pub(super) fn fail(&mut self, reasons: Vec<ReasonCode>, attempts_left: u32) {
+        self.reasons = reasons;
+        self.attempts_left = Some(attempts_left);
+        self.progress = if attempts_left == 0 { Progress::Failed } else { Progress::Wanted };
+    }
+}
+
 impl Case {
     /// The requirement of this kind, if the case asks for it.
     #[must_use]

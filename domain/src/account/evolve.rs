@@ -12,6 +12,7 @@ use super::{Account, Answer, Lock, Profile, REMEMBERED_FOR, Remembered};
 use crate::entry::{Hash, Position};
 use crate::evidence::{Decision, Finding};
 use crate::policy::Kind;
+use crate::reason::ReasonCode;
 use crate::wire::Entry;
 
 /// Folds one **effective** entry into the state. An entry that the state already has changes nothing.
@@ -125,21 +126,13 @@ fn evolve_case(case: &mut Case, event: &Event) {
         Event::CodeAccepted(e) => pass(case, e.channel.kind()),
         Event::CodeRejected(e) => {
             if let Some(requirement) = case.requirement_mut(e.channel.kind()) {
-                requirement.reasons = vec![e.reason];
-                requirement.attempts_left = Some(e.attempts_left);
-                if e.attempts_left == 0 {
-                    requirement.progress = Progress::Failed;
-                }
+                requirement.fail(vec![e.reason], e.attempts_left);
             }
         }
         Event::AnswersAccepted(_) => pass(case, Kind::Questions),
         Event::AnswersRejected(e) => {
             if let Some(requirement) = case.requirement_mut(Kind::Questions) {
-                requirement.reasons = vec![crate::reason::ReasonCode::AnswersWrong];
-                requirement.attempts_left = Some(e.attempts_left);
-                if e.attempts_left == 0 {
-                    requirement.progress = Progress::Failed;
-                }
+                requirement.fail(vec![ReasonCode::AnswersWrong], e.attempts_left);
             }
         }
         Event::DocumentSubmitted(e) => {
@@ -229,14 +222,12 @@ fn process(case: &mut Case, kind: Kind) {
 /// A failed proof opens again while attempts are left.
 fn judge(case: &mut Case, kind: Kind, finding: &Finding) {
     let Some(requirement) = case.requirement_mut(kind) else { return };
-    requirement.reasons.clone_from(&finding.reasons);
-    requirement.progress = match finding.decision {
-        Decision::Pass => Progress::Passed,
-        Decision::Review => Progress::Review,
+    match finding.decision {
+        Decision::Pass => requirement.progress = Progress::Passed,
+        Decision::Review => requirement.progress = Progress::Review,
         Decision::Fail => {
-            let left = requirement.attempts_left.unwrap_or(1).saturating_sub(1);
-            requirement.attempts_left = Some(left);
-            if left == 0 { Progress::Failed } else { Progress::Wanted }
+            return requirement.fail(finding.reasons.clone(), requirement.attempts_after_failure());
         }
-    };
+    }
+    requirement.reasons.clone_from(&finding.reasons);
 }

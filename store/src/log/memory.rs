@@ -124,7 +124,7 @@ impl Log for Memory {
         let mut position = Position { partition, offset: 0 };
         records.send_modify(|records| {
             position.offset = records.len() as u64;
-            records.push(Record { position, account: envelope.account, value });
+            records.push(Record { position, account: envelope.account, value, trace: None });
         });
         Ok(match ruling {
             _ if fault.is_some() => Appended::Indeterminate,

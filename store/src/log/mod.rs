@@ -1,5 +1,5 @@
-//! The log's port. Two adapters stand behind it, the [`embedded`] one and Kafka's (a later one), and both pass the same
-//! contract suite; [`memory`] is the double that tests use.
+//! The log's port. Two adapters stand behind it, the [`embedded`] one and [`kafka`]'s, and both pass the same contract suite;
+//! [`memory`] is the double that tests use.
 //!
 //! What a reader may rely on:
 //! - A partition is a sequence of records, ordered by offset. What was read once is read again, at the same position with the
@@ -18,8 +18,12 @@ use reinstate_domain::{
     entry::{Envelope, Head, Position},
     ids::AccountId,
 };
+use serde::{Deserialize, Serialize};
+
+use crate::trace::Traceparent;
 
 pub mod embedded;
+pub mod kafka;
 pub mod memory;
 
 /// The longest value, in bytes. Below the 1,000,000 that Kafka's clients and brokers take by default, with room for headers.
@@ -36,6 +40,20 @@ pub struct Record {
     pub account: AccountId,
     /// Exactly the bytes that were appended.
     pub value: Bytes,
+    /// The trace in which the entry was appended, where the log keeps it (Kafka does, in a header). Nothing depends on it.
+    pub trace: Option<Traceparent>,
+}
+
+/// Which log this is, so that what was made of one is never taken for what was made of another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The Kafka cluster's id, which its first controller drew.
+    pub cluster: String,
+    /// The topic's name. A topic that was deleted and made again has the same.
+    pub topic: String,
+    /// The topic's id, which no other topic ever has.
+    pub topic_id: String,
+    pub partitions: u32,
 }
 
 /// What became of an append.
@@ -89,6 +107,11 @@ pub trait LogReader: Send + Sync {
     /// The partition of an account's entries. Fixed for ever.
     fn partition_of(&self, account: &AccountId) -> u32;
 
+    /// Which log this is. `None` where it can't be taken for another: the embedded one lies beside what is made of it.
+    fn identity(&self) -> Option<Identity> {
+        None
+    }
+
     /// The records from offset `from` on, in order, at most `max` of them and [`MAX_READ`] bytes. Empty only when there is none
     /// at or after `from`. The next call goes on at the last record's offset + 1.
     async fn read(&self, partition: u32, from: u64, max: usize) -> Result<Vec<Record>, Error>;
@@ -97,6 +120,13 @@ pub trait LogReader: Send + Sync {
     async fn at(&self, position: Position) -> Result<Option<Record>, Error> {
         let records = self.read(position.partition, position.offset, 1).await?;
         Ok(records.into_iter().find(|record| record.position == position))
+    }
+
+    /// Offsets in `from..to` of records that belong to no account, because their key names none. `read` passes over them, as over
+    /// offsets that have no record; an audit asks here which is which.
+    async fn foreign(&self, partition: u32, from: u64, to: u64) -> Result<Vec<u64>, Error> {
+        let _ = (partition, from, to);
+        Ok(Vec::new())
     }
 
     /// The offset after the last durable record: 0 for an empty partition.
@@ -118,9 +148,11 @@ pub trait Log: LogReader {
     /// - Appends by any number of callers, to any accounts, may run at the same time; they share syncs.
     async fn append(&self, value: Bytes) -> Result<Appended, Error>;
 
-    /// Says that `head` is the account's head when every entry of its partition before offset `next` is taken into account. An adapter
-    /// that has no conditional append of its own need not find that out by itself; without this it must, and can.
-    fn expect(&self, _account: &AccountId, _head: Head, _next: u64) {}
+    /// A hint that spares the log a search: the account's head is `head` when every entry of its partition before offset `next` is
+    /// taken into account. Whoever says so has folded them. A log that keeps the heads itself has no use for it.
+    fn expect(&self, account: &AccountId, head: Head, next: u64) {
+        let _ = (account, head, next);
+    }
 }
 
 /// What an adapter checks and learns about a value before it stores it.

@@ -38,6 +38,7 @@ struct Rows {
     /// An account's effective entries, in order: the one of version n at n - 1.
     timelines: HashMap<AccountId, Vec<Position>>,
     checkpoints: HashMap<u32, u64>,
+    partitions: HashMap<AccountId, u32>,
     accounts_by_status: HashMap<AccountStatus, BTreeSet<AccountId>>,
     reactivations_by_status: HashMap<ReactivationStatus, BTreeSet<CaseId>>,
     deadlines: BTreeSet<(Timestamp, AccountId, CaseId)>,
@@ -162,8 +163,10 @@ impl ReadModels for Memory {
         Ok(due.map(|(at, account, case)| Due { account: account.clone(), case: *case, at: *at }).collect())
     }
 
-    async fn work(&self, limit: usize) -> Result<Vec<AccountId>, Error> {
-        Ok(self.rows().work.iter().take(limit).map(|(_, id)| id.clone()).collect())
+    async fn work(&self, partitions: &[u32], limit: usize) -> Result<Vec<AccountId>, Error> {
+        let rows = self.rows();
+        let ours = |id: &&AccountId| rows.partitions.get(*id).is_some_and(|p| partitions.contains(p));
+        Ok(rows.work.iter().map(|(_, id)| id).filter(ours).take(limit).cloned().collect())
     }
 
     async fn quarantined(&self, limit: usize) -> Result<Vec<AccountRow>, Error> {
@@ -195,6 +198,7 @@ impl Projections for Memory {
                 return Err(Error::OutOfStep { partition, expected, found });
             }
             for row in batch.accounts {
+                rows.partitions.insert(row.id.clone(), partition);
                 rows.put_account(row);
             }
             for row in batch.reactivations {

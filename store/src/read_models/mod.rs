@@ -187,8 +187,8 @@ pub trait ReadModels: Snapshots {
     /// Open cases whose time is over at `now`, the oldest first.
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error>;
 
-    /// Accounts for which the verifier has something to do ([`AccountRow::work`]), the longest waiting first.
-    async fn work(&self, limit: usize) -> Result<Vec<AccountId>, Error>;
+    /// Accounts of these partitions in which something is to be done ([`AccountRow::work`]), the longest waiting first.
+    async fn work(&self, partitions: &[u32], limit: usize) -> Result<Vec<AccountId>, Error>;
 
     /// Accounts that halt, in the order of their ids.
     async fn quarantined(&self, limit: usize) -> Result<Vec<AccountRow>, Error>;

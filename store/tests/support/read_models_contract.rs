@@ -226,7 +226,11 @@ pub async fn what_is_due_and_what_is_to_do_is_listed_until_it_is_done(place: &dy
     assert_eq!(models.due(tomorrow, 2).await.unwrap(), due[..2]);
 
     let who = account("account-06");
-    assert_eq!(models.work(100).await.unwrap(), std::slice::from_ref(&who));
+    let all: Vec<u32> = (0..world.log.partitions()).collect();
+    let (own, others): (Vec<u32>, Vec<u32>) = all.iter().partition(|p| **p == world.log.partition_of(&who));
+    assert_eq!(models.work(&all, 100).await.unwrap(), std::slice::from_ref(&who));
+    assert_eq!(models.work(&own, 100).await.unwrap(), std::slice::from_ref(&who));
+    assert_eq!(models.work(&others, 100).await.unwrap(), []);
     let finding = finding(Decision::Pass);
     world.must(&who, [Command::RecordDocument { case: case(106), evidence: evidence(6), finding }]).await;
     let late = &due[0];
@@ -234,7 +238,7 @@ pub async fn what_is_due_and_what_is_to_do_is_listed_until_it_is_done(place: &dy
     expire.now = tomorrow;
     world.execute_on(&world.journal, &expire, &Command::Expire { case: late.case }).await.unwrap();
     project_all(&*world.log, &*models, 8).await;
-    assert_eq!(models.work(100).await.unwrap(), []);
+    assert_eq!(models.work(&all, 100).await.unwrap(), []);
     assert_eq!(models.due(tomorrow, 100).await.unwrap().len(), due.len() - 1);
 }
 

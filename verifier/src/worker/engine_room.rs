@@ -4,6 +4,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use reinstate_process::in_one_line;
+use reinstate_process::settings::given;
+
+use crate::Settings;
 use crate::engine::{self, Engine};
 use crate::models::Bundle;
 
@@ -44,15 +48,26 @@ impl EngineRoom {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// For `readyz`: what keeps the engine from working.
+    #[must_use]
+    pub fn unready(&self) -> Option<String> {
+        match self.state() {
+            State::Ready(_) => None,
+            State::Starting => Some("the models are being loaded".to_owned()),
+            State::Unusable(why) => Some(why),
+        }
+    }
+
     fn set(&self, state: State) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = state;
     }
 
     /// Starts the engine; until it can be started says why not and looks again, so that a file which is put in its place is
     /// taken up without a restart.
-    pub async fn start(&self, bundle: Option<PathBuf>, threads: usize) {
+    pub async fn start(&self, settings: &Settings) {
+        let threads = settings.threads;
         loop {
-            let folder = bundle.clone();
+            let folder = given(&settings.models).map(PathBuf::from);
             let started = tokio::task::spawn_blocking(move || {
                 Bundle::load(folder.as_deref())
                     .map_err(engine::Error::from)
@@ -68,7 +83,7 @@ impl EngineRoom {
                     self.set(State::Ready(engine));
                     return;
                 }
-                Ok(Err(error)) => describe(&error),
+                Ok(Err(error)) => in_one_line(&error),
                 Err(_) => "starting the models panicked".to_owned(),
             };
             tracing::error!(unusable, "documents and faces wait");
@@ -76,19 +91,4 @@ impl EngineRoom {
             tokio::time::sleep(AGAIN).await;
         }
     }
-}
-
-/// An error and its causes in one line.
-fn describe(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let text = inner.to_string();
-        if !line.ends_with(&text) {
-            line.push_str(": ");
-            line.push_str(&text);
-        }
-        cause = inner.source();
-    }
-    line
 }

@@ -93,14 +93,19 @@ impl Subject<'_> {
         Ok(Finding { models, scores, thresholds, observation: Some(sealed), portrait, ..self.bare(verdict) })
     }
 
-    /// A document that can't be examined: a person looks.
-    pub(super) fn given_up_document(self) -> Finding {
-        self.bare(Verdict { decision: Decision::Review, reasons: vec![ReasonCode::DocumentUnreadable] })
+    /// A document over which `lost` examinations never came to an end: a person looks.
+    pub(super) fn given_up_document(self, lost: u32) -> Finding {
+        self.given_up(lost, ReasonCode::DocumentUnreadable)
     }
 
-    /// A face that can't be examined: a person looks.
-    pub(super) fn given_up_face(self) -> Finding {
-        self.bare(Verdict { decision: Decision::Review, reasons: vec![ReasonCode::FaceUncertain] })
+    /// A face over which `lost` examinations never came to an end: a person looks.
+    pub(super) fn given_up_face(self, lost: u32) -> Finding {
+        self.given_up(lost, ReasonCode::FaceUncertain)
+    }
+
+    fn given_up(self, lost: u32, reason: ReasonCode) -> Finding {
+        let scores = BTreeMap::from([("examinations_lost".to_owned(), f64::from(lost))]);
+        Finding { scores, ..self.bare(Verdict { decision: Decision::Review, reasons: vec![reason] }) }
     }
 
     fn bare(self, verdict: Verdict) -> Finding {

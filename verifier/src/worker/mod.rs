@@ -1,14 +1,14 @@
-//! Follows the log and does the next piece of work that a case names: one step with an outcome, and a loop around it.
+//! Does the next examination that a case asks for: one step with an outcome, and a loop around it ([`rounds`]).
 //!
 //! A worker that dies in the middle leaves the work as it was, and a finding that comes twice is refused by the domain, so each
-//! piece of evidence gets one finding however often it is examined.
+//! piece of evidence gets one finding however often it is examined. Evidence that brings its workers down is given up.
 
 mod engine_room;
 mod finding;
+mod rounds;
+mod share;
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -21,31 +21,28 @@ use reinstate_domain::ids::{AccountId, EvidenceId};
 use reinstate_domain::policy::Policy;
 use reinstate_domain::sealed::{BlobId, purpose};
 use reinstate_domain::wire::Actor;
+use reinstate_store::attempts::{self, Attempts};
 use reinstate_store::blobs::{self, Artefacts, Blobs};
 use reinstate_store::journal::{self, Journal};
 use reinstate_store::keys::{self, DataKey, Keys};
-use reinstate_store::read_models::{self, ReadModels};
+use reinstate_store::read_models::ReadModels;
 use reinstate_store::seal;
-use tokio::task::JoinSet;
 
 use crate::engine::{self, DocumentJob, Engine, FaceJob};
 pub use engine_room::{EngineRoom, State};
 use finding::Subject;
+pub use share::{Assigner, Share, Told, asks_for_an_examination};
 
-/// How long the loop waits when nothing changes, so that work which could not be done is looked at again.
-const TICK: Duration = Duration::from_secs(1);
-/// Accounts that one look at the read model brings.
-const LOOK: usize = 64;
-/// After so many panics over the same evidence it is given up, and a person looks.
-const PANICS: u32 = 2;
+/// Evidence over which so many examinations never came to an end is given up, and a person looks.
+const LOST: u32 = 2;
 
 /// Why a step did not get done. It is tried again.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("the account could not be decided on")]
     Journal(#[source] journal::Error),
-    #[error("the read model does not answer")]
-    ReadModels(#[source] read_models::Error),
+    #[error("the examination could not be noted down")]
+    Attempts(#[source] attempts::Unavailable),
     #[error("the store of keys does not answer")]
     Keys(#[source] keys::Error),
     #[error("an image could not be read or kept")]
@@ -63,7 +60,7 @@ pub enum Error {
 pub enum Outcome {
     /// There was nothing to do.
     Nothing,
-    /// Something was found or concluded; it is in the log.
+    /// Something was found; it is in the log.
     Recorded,
     /// The models are not usable: the work waits for them.
     NoModels,
@@ -75,6 +72,7 @@ pub enum Outcome {
 pub struct Ports {
     pub journal: Arc<Journal>,
     pub read_models: Arc<dyn ReadModels>,
+    pub attempts: Arc<dyn Attempts>,
     pub keys: Arc<dyn Keys>,
     pub blobs: Arc<Blobs>,
     pub artefacts: Arc<Artefacts>,
@@ -86,32 +84,27 @@ pub struct Ports {
 pub struct Worker {
     ports: Ports,
     engine: EngineRoom,
-    /// How often the examination of a piece of evidence panicked.
-    panics: Mutex<HashMap<EvidenceId, u32>>,
 }
 
 impl Worker {
     #[must_use]
     pub fn new(ports: Ports, engine: EngineRoom) -> Self {
-        Self { ports, engine, panics: Mutex::default() }
+        Self { ports, engine }
     }
 
-    /// Does the next piece of work of an account.
+    /// Does the next examination of an account.
     ///
     /// # Errors
     /// [`Error`]: nothing was recorded, and the work is still there.
     pub async fn step(&self, id: &AccountId) -> Result<Outcome, Error> {
         let account = self.ports.journal.load(id).await.map_err(Error::Journal)?;
         let Some(work) = next_step(&account) else { return Ok(Outcome::Nothing) };
-        let command = match work {
-            Work::Conclude { case } => Command::Conclude { case },
-            work => {
-                let Some(engine) = self.engine.get() else { return Ok(Outcome::NoModels) };
-                let Some(key) = self.ports.keys.get(id).await.map_err(Error::Keys)? else {
-                    return Ok(Outcome::Erased);
-                };
-                self.examine(&engine, id, &account, &key, work).await?
-            }
+        let Some(engine) = self.engine.get() else { return Ok(Outcome::NoModels) };
+        let Some(key) = self.ports.keys.get(id).await.map_err(Error::Keys)? else {
+            return Ok(Outcome::Erased);
+        };
+        let Some((evidence, command)) = self.examine(&engine, id, &account, &key, work).await? else {
+            return Ok(Outcome::Nothing);
         };
         let now = Timestamp::now();
         let request =
@@ -119,6 +112,8 @@ impl Worker {
         let context = Context { now, policy: &self.ports.policy, code_key: &self.ports.code_key };
         let executed = self.ports.journal.execute(&request, |account| decide(account, &command, context));
         executed.await.map_err(Error::Journal)?;
+        // What was given up is counted until its finding is in the log.
+        self.ports.attempts.end(evidence).await.map_err(Error::Attempts)?;
         Ok(Outcome::Recorded)
     }
 
@@ -129,7 +124,7 @@ impl Worker {
         account: &Account,
         key: &DataKey,
         work: Work,
-    ) -> Result<Command, Error> {
+    ) -> Result<Option<(EvidenceId, Command)>, Error> {
         // A finding names its bundle by hash, so the manifest is kept before any finding does.
         let manifest = engine.bundle().manifest().to_owned();
         self.ports.artefacts.put(manifest.into()).await.map_err(Error::Blobs)?;
@@ -143,9 +138,9 @@ impl Worker {
                 };
                 let job = DocumentJob { front: self.image(key, id, front).await?, back, today };
                 let subject = Subject { engine, id, key, inputs };
-                let finding = match self.survive(evidence, engine.examine_document(job).await)? {
-                    None => subject.given_up_document(),
-                    Some(examined) => {
+                let finding = match self.survive(evidence, engine.examine_document(job)).await? {
+                    Err(lost) => subject.given_up_document(lost),
+                    Ok(examined) => {
                         let identity = self.person(id, account, key)?.and_then(|person| person.identity);
                         let claim = Claim { document_type: Some(document_type), country: Some(country) };
                         let thresholds = engine.bundle().document_thresholds();
@@ -166,7 +161,7 @@ impl Worker {
                         subject.document(&examined.observation, verdict, portrait)?
                     }
                 };
-                Ok(Command::RecordDocument { case, evidence, finding })
+                Ok(Some((evidence, Command::RecordDocument { case, evidence, finding })))
             }
             Work::ExamineFace { case, evidence, frames, document_portrait, portrait_on_file } => {
                 let wanted =
@@ -185,45 +180,41 @@ impl Worker {
                 }
                 let job = FaceJob { frames: images, references };
                 let subject = Subject { engine, id, key, inputs };
-                let finding = match self.survive(evidence, engine.examine_face(job).await)? {
-                    None => subject.given_up_face(),
-                    Some(examined) => {
+                let finding = match self.survive(evidence, engine.examine_face(job)).await? {
+                    Err(lost) => subject.given_up_face(lost),
+                    Ok(examined) => {
                         let verdict = judge_face(&examined.observation, engine.bundle().face_thresholds());
                         finding::record_timings("face", &examined.timings);
                         subject.face(&examined.observation, verdict)?
                     }
                 };
-                Ok(Command::RecordFace { case, evidence, finding })
+                Ok(Some((evidence, Command::RecordFace { case, evidence, finding })))
             }
-            Work::Conclude { case } => Ok(Command::Conclude { case }),
+            // The projector's concluder does that.
+            Work::Conclude { .. } => Ok(None),
         }
     }
 
-    /// `None` when the evidence has brought the examination down too often.
-    fn survive<T>(
+    /// Examines, unless the evidence has brought down too many workers: then says how many.
+    async fn survive<T>(
         &self,
         evidence: EvidenceId,
-        examined: Result<T, engine::Error>,
-    ) -> Result<Option<T>, Error> {
-        let mut panics = self.panics.lock().unwrap_or_else(PoisonError::into_inner);
-        match examined {
-            Ok(examined) => {
-                panics.remove(&evidence);
-                Ok(Some(examined))
-            }
-            Err(engine::Error::Panicked) => {
-                let count = panics.entry(evidence).or_default();
-                *count += 1;
-                metrics::counter!("reinstate_verifier_panics_total").increment(1);
-                if *count < PANICS {
-                    return Err(Error::Engine(engine::Error::Panicked));
-                }
-                panics.remove(&evidence);
-                tracing::error!(%evidence, "the evidence is given up: a person looks");
-                Ok(None)
-            }
-            Err(error) => Err(Error::Engine(error)),
+        examination: impl Future<Output = Result<T, engine::Error>>,
+    ) -> Result<Result<T, u32>, Error> {
+        let lost = self.ports.attempts.begin(evidence).await.map_err(Error::Attempts)?;
+        if lost >= LOST {
+            metrics::counter!("reinstate_verifier_given_up_total").increment(1);
+            tracing::error!(%evidence, lost, "the evidence is given up: a person looks");
+            return Ok(Err(lost));
         }
+        let examined = examination.await;
+        if let Err(engine::Error::Panicked) = examined {
+            // Only this thread died; it counts as if the whole worker had.
+            metrics::counter!("reinstate_verifier_panics_total").increment(1);
+        } else {
+            self.ports.attempts.end(evidence).await.map_err(Error::Attempts)?;
+        }
+        examined.map(Ok).map_err(Error::Engine)
     }
 
     async fn image(&self, key: &DataKey, id: &AccountId, blob: BlobId) -> Result<Vec<u8>, Error> {
@@ -234,54 +225,5 @@ impl Worker {
         let Some(profile) = &account.profile else { return Ok(None) };
         let opened = seal::open(key, id, purpose::PROFILE, &profile.sealed).map_err(Error::Seal)?;
         serde_json::from_slice(&opened).map(Some).map_err(Error::Json)
-    }
-
-    /// Follows the log for ever. Different accounts are worked on side by side, as many as the engine has threads and one more,
-    /// so that a thread never waits for the log.
-    pub async fn run(self: Arc<Self>, threads: usize) {
-        let mut changes = self.ports.read_models.changes();
-        let mut busy: HashSet<AccountId> = HashSet::new();
-        let mut steps: JoinSet<(AccountId, Result<Outcome, Error>)> = JoinSet::new();
-        loop {
-            changes.mark_unchanged();
-            match self.ports.read_models.work(LOOK).await {
-                Ok(ids) => {
-                    for id in ids {
-                        if steps.len() <= threads && busy.insert(id.clone()) {
-                            let worker = Arc::clone(&self);
-                            steps.spawn(async move {
-                                let outcome = worker.step(&id).await;
-                                (id, outcome)
-                            });
-                        }
-                    }
-                }
-                Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "the verifier could not look")
-                }
-            }
-            tokio::select! {
-                Some(done) = steps.join_next(), if !steps.is_empty() => {
-                    if let Ok((id, outcome)) = done {
-                        self.settle(&mut busy, &id, outcome).await;
-                    }
-                }
-                _ = changes.changed(), if steps.len() <= threads => {}
-                () = tokio::time::sleep(TICK) => {}
-            }
-        }
-    }
-
-    /// Lets an account be taken up again, at once or after a rest.
-    async fn settle(&self, busy: &mut HashSet<AccountId>, id: &AccountId, outcome: Result<Outcome, Error>) {
-        match outcome {
-            Ok(Outcome::Recorded | Outcome::Nothing) => {}
-            Ok(Outcome::NoModels | Outcome::Erased) => tokio::time::sleep(TICK / 4).await,
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, account = %id, "a step failed and is tried again");
-                tokio::time::sleep(TICK / 4).await;
-            }
-        }
-        busy.remove(id);
     }
 }

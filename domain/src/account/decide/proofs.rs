@@ -83,7 +83,7 @@ pub(super) fn verify(
         return Err(Refusal::StepNotOpen { open: case.open_kinds() });
     }
     if let Some(reason) = exhausted {
-        events.push(deny(account, case, vec![reason, ReasonCode::AttemptsExhausted], context.now));
+        events.push(exhaust(account, case, vec![reason], context.now));
     }
     Decided::with(events, Answer::Case { case: id })
 }
@@ -106,8 +106,14 @@ fn judge_code(
     if matches(context.code_key, case.id, channel, issued.issue, entered) {
         CodeAccepted { case: case.id, channel, issue: issued.issue }.into()
     } else {
-        rejected(ReasonCode::CodeWrong, left.saturating_sub(1))
+        rejected(ReasonCode::CodeWrong, requirement.attempts_after_failure())
     }
+}
+
+/// The last attempt failed, and with it the case.
+fn exhaust(account: &Account, case: &Case, mut reasons: Vec<ReasonCode>, now: Timestamp) -> Event {
+    reasons.push(ReasonCode::AttemptsExhausted);
+    deny(account, case, reasons, now)
 }
 
 fn matches(key: &CodeKey, case: CaseId, channel: Channel, issue: u32, entered: &Code) -> bool {
@@ -125,11 +131,10 @@ pub(super) fn answer(
     if correct {
         return Decided::with(vec![AnswersAccepted { case: id }.into()], answer);
     }
-    let left = case.requirement(Kind::Questions).and_then(|r| r.attempts_left).unwrap_or(1).saturating_sub(1);
+    let left = case.requirement(Kind::Questions).map_or(0, Requirement::attempts_after_failure);
     let mut events = vec![AnswersRejected { case: id, attempts_left: left }.into()];
     if left == 0 {
-        let reasons = vec![ReasonCode::AnswersWrong, ReasonCode::AttemptsExhausted];
-        events.push(deny(account, case, reasons, now));
+        events.push(exhaust(account, case, vec![ReasonCode::AnswersWrong], now));
     }
     Decided::with(events, answer)
 }
@@ -218,16 +223,15 @@ pub(super) fn record(
     if kind == Kind::Document && finding.decision == Decision::Pass && nobody_to_compare {
         finding.decision = Decision::Review;
     }
-    let last = case.requirement(kind).and_then(|r| r.attempts_left).unwrap_or(1) <= 1;
-    let exhausted = finding.decision == Decision::Fail && last;
-    let mut reasons = finding.reasons.clone();
+    let left = case.requirement(kind).map_or(0, Requirement::attempts_after_failure);
+    let exhausted = finding.decision == Decision::Fail && left == 0;
+    let reasons = finding.reasons.clone();
     let mut events = vec![match kind {
         Kind::Document => DocumentExamined { case: id, evidence, finding }.into(),
         _ => FaceExamined { case: id, evidence, finding }.into(),
     }];
     if exhausted {
-        reasons.push(ReasonCode::AttemptsExhausted);
-        events.push(deny(account, case, reasons, now));
+        events.push(exhaust(account, case, reasons, now));
     }
     Decided::with(events, answer)
 }

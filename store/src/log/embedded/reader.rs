@@ -123,7 +123,8 @@ fn read(connection: &Connection, from: u64, max: usize) -> Result<Vec<Record>, E
             break;
         }
         let account = AccountId::parse(&account).map_err(|e| corrupt(e, offset))?;
-        records.push(Record { position: position(offset), account, value: Bytes::copy_from_slice(value) });
+        let value = Bytes::copy_from_slice(value);
+        records.push(Record { position: position(offset), account, value, trace: None });
         next = offset + 1;
     }
     Ok(records)

@@ -1,0 +1,156 @@
+//! Settings: the commented defaults that are compiled in, a file, the environment, in this order.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use config::{Config, File, FileFormat};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// The settings can't be used. The cause names the key and never its value.
+#[derive(Debug, thiserror::Error)]
+#[error("the settings can't be used")]
+pub struct Error(#[from] config::ConfigError);
+
+/// The `[log]` table.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Logging {
+    /// `error`, `warn`, `info`, `debug`, or a filter such as `warn,reinstate_api=debug`.
+    pub level: String,
+}
+
+/// The `[traces]` table.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Traces {
+    /// An OpenTelemetry collector that takes OTLP over HTTP, such as `http://127.0.0.1:4318`; none when empty.
+    pub endpoint: String,
+}
+
+/// The `[secrets]` table.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Secrets {
+    /// 64 hexadecimal digits; when empty, `REINSTATE_MASTER_KEY` in the environment.
+    pub master_key_file: PathBuf,
+}
+
+/// The `[policy]` table.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// A policy's TOML; the shipped `exchange` when empty.
+    pub file: PathBuf,
+}
+
+/// Reads the settings of a program. `defaults` has every key, so it tells which hold lists; a list in a variable is separated
+/// by commas.
+///
+/// # Errors
+/// When the file can't be read, a key is unknown, or a value is not of its type.
+pub fn load<T: DeserializeOwned>(defaults: &str, file: Option<&Path>) -> Result<T, Error> {
+    load_with(defaults, file, std::env::vars_os())
+}
+
+fn load_with<T: DeserializeOwned>(
+    defaults: &str,
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<T, Error> {
+    let known = Config::builder().add_source(File::from_str(defaults, FileFormat::Toml)).build()?;
+    let mut builder = Config::builder().add_source(File::from_str(defaults, FileFormat::Toml));
+    if let Some(file) = file {
+        builder = builder.add_source(File::from(file).format(FileFormat::Toml));
+    }
+    for (name, value) in environment {
+        let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) else { continue };
+        // Variables of ours that are no settings (REINSTATE_URL, REINSTATE_CACHE, …) have no section.
+        let Some(key) = name.strip_prefix("REINSTATE_").filter(|key| key.contains("__")) else { continue };
+        let key = key.to_lowercase().replace("__", ".");
+        // Texts stay texts: a password of digits is no number. Numbers and booleans are read from texts where they belong.
+        builder = if known.get_array(&key).is_ok() {
+            let items: Vec<_> = value.split(',').map(str::trim).filter(|item| !item.is_empty()).collect();
+            builder.set_override(key, items)?
+        } else {
+            builder.set_override(key, value)?
+        };
+    }
+    Ok(builder.build()?.try_deserialize()?)
+}
+
+/// `None` for a path that was left empty.
+#[must_use]
+pub fn given(path: &Path) -> Option<&Path> {
+    (!path.as_os_str().is_empty()).then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const DEFAULTS: &str = "[api]\nlisten = \"127.0.0.1:8080\"\nworkers = 2\nkeys = []\npassword = \"\"\n";
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Settings {
+        api: Api,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Api {
+        listen: String,
+        workers: usize,
+        keys: Vec<String>,
+        password: String,
+    }
+
+    fn from(file: Option<&str>, environment: &[(&str, &str)]) -> Result<Settings, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = file.map(|text| {
+            let path = folder.path().join("settings.toml");
+            fs::write(&path, text).unwrap();
+            path
+        });
+        let environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        load_with(DEFAULTS, path.as_deref(), environment)
+    }
+
+    #[test]
+    fn the_environment_overrides_the_file_and_the_file_the_defaults() {
+        let settings = from(
+            Some("[api]\nlisten = \"127.0.0.1:1\"\nworkers = 3"),
+            &[
+                ("REINSTATE_API__WORKERS", "4"),
+                ("REINSTATE_API__KEYS", "a:1, b:2"),
+                ("REINSTATE_URL", "http://none"),
+                ("PATH", "/bin"),
+            ],
+        );
+        let api = settings.unwrap().api;
+        assert_eq!((api.listen.as_str(), api.workers), ("127.0.0.1:1", 4));
+        assert_eq!(api.keys, ["a:1", "b:2"]);
+    }
+
+    #[test]
+    fn a_password_of_digits_stays_as_it_was_written() {
+        let api = from(None, &[("REINSTATE_API__PASSWORD", "0042")]).unwrap().api;
+        assert_eq!(api.password, "0042");
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_wherever_it_stands() {
+        for refused in [from(Some("[api]\nlisen = 1"), &[]), from(None, &[("REINSTATE_API__LISEN", "1")])] {
+            assert!(crate::in_one_line(&refused.unwrap_err()).contains("lisen"));
+        }
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_names_its_key() {
+        let refused = from(None, &[("REINSTATE_API__WORKERS", "many")]).unwrap_err();
+        assert!(crate::in_one_line(&refused).contains("api.workers"), "{}", crate::in_one_line(&refused));
+    }
+}

@@ -1,0 +1,65 @@
+//! Which part of the work is this worker's.
+
+use reinstate_domain::account::Event;
+use reinstate_domain::ids::AccountId;
+use reinstate_domain::wire;
+use reinstate_store::trace::Traceparent;
+use tokio::sync::{mpsc, watch};
+
+/// Accounts that wait to be looked at before whoever tells of them has to wait.
+const TOLD: usize = 64;
+
+/// An account in which something may have to be done now.
+#[derive(Debug, Clone)]
+pub struct Told {
+    pub account: AccountId,
+    /// The trace of the entry that gave rise to it: the finding belongs to it too.
+    pub trace: Option<Traceparent>,
+}
+
+/// The partitions whose work is this worker's, and news from them. News only save time: what is to be done is in the read model,
+/// which the worker looks through at every assignment and now and then.
+#[derive(Debug)]
+pub struct Share {
+    pub(super) partitions: watch::Receiver<Vec<u32>>,
+    pub(super) told: mpsc::Receiver<Told>,
+}
+
+/// The other end of a [`Share`]. Dropped, the share stays as it is.
+#[derive(Debug)]
+pub struct Assigner {
+    pub partitions: watch::Sender<Vec<u32>>,
+    pub told: mpsc::Sender<Told>,
+}
+
+impl Share {
+    /// Nothing at first.
+    #[must_use]
+    pub fn assigned() -> (Assigner, Self) {
+        let (partitions, assigned) = watch::channel(Vec::new());
+        let (tell, told) = mpsc::channel(TOLD);
+        (Assigner { partitions, told: tell }, Self { partitions: assigned, told })
+    }
+
+    /// All partitions of a log, for the only worker. It hears of changes from the read model.
+    #[must_use]
+    pub fn of_everything(partitions: u32) -> Self {
+        let (assigner, share) = Self::assigned();
+        assigner.partitions.send_replace((0..partitions).collect());
+        share
+    }
+}
+
+/// Whether an entry can be the reason for an examination: evidence came in, or what a face waits for. What can't be understood
+/// halts its account, which is for the projector to tell.
+#[must_use]
+pub fn asks_for_an_examination(value: &[u8]) -> bool {
+    wire::decode(value).is_ok_and(|entry| {
+        entry.events.iter().any(|event| {
+            matches!(
+                event,
+                Event::DocumentSubmitted(_) | Event::DocumentExamined(_) | Event::FaceSubmitted(_)
+            )
+        })
+    })
+}
