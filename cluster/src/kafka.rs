@@ -101,8 +101,8 @@ pub fn shared() -> &'static Kafka {
 }
 
 impl Kafka {
-    /// Formats and starts 1 or 3 brokers below a folder that is empty or does not exist, and waits until they answer. Blocks for some
-    /// seconds.
+    /// Starts 1 or 3 brokers below a folder, and waits until they answer. Formats them when the folder is new; on one that as many
+    /// brokers have used before they go on with what they have, on other ports. Blocks for some seconds.
     ///
     /// # Errors
     /// Every [`Error`].
@@ -146,9 +146,11 @@ impl Kafka {
             fs::write(node.properties(), properties).map_err(denied)?;
         }
         let scram = secured.map(|secured| &secured.scram[..]).unwrap_or_default();
-        let formatting = kafka.nodes.iter().map(|node| kafka.format(node, &cluster, scram));
+        let unformatted = |node: &&Node| !node.folder.join("data/meta.properties").exists();
+        let new: Vec<_> = kafka.nodes.iter().filter(unformatted).collect();
+        let formatting = new.iter().map(|node| kafka.format(node, &cluster, scram));
         let formatting = formatting.collect::<Result<Vec<_>, _>>()?;
-        for (node, mut child) in kafka.nodes.iter().zip(formatting) {
+        for (node, mut child) in new.into_iter().zip(formatting) {
             if !child.wait().map_err(Error::Java)?.success() {
                 return Err(node.died());
             }
@@ -446,7 +448,7 @@ fn libraries() -> Result<PathBuf, Error> {
 
 /// Ports that nobody listens on, below those that Linux gives to outgoing connections: a client that calls a broker which is down must
 /// not be given the broker's port for its own end.
-fn free_ports(count: usize) -> Result<Vec<u16>, Error> {
+pub(crate) fn free_ports(count: usize) -> Result<Vec<u16>, Error> {
     let mut held = Vec::new();
     for _ in 0..1000 {
         if held.len() == count {

@@ -4,3 +4,4 @@
 pub mod kafka;
 pub mod keeper;
 pub mod postgres;
+pub mod services;

@@ -87,6 +87,10 @@ impl Postgres {
     /// # Errors
     /// As [`Postgres::start`].
     pub fn start_with(folder: &Path, settings: &[(&str, &str)]) -> Result<Self, Error> {
+        Self::begin(folder, settings, "scram-sha-256")
+    }
+
+    fn begin(folder: &Path, settings: &[(&str, &str)], authentication: &str) -> Result<Self, Error> {
         let unusable = |source| Error::Unusable { path: folder.to_owned(), source };
         fs::create_dir_all(folder).map_err(unusable)?;
         let folder = folder.canonicalize().map_err(unusable)?;
@@ -108,12 +112,13 @@ impl Postgres {
             folder,
         };
         server.own(&server.folder.clone(), 0o700)?;
-        server.password = server.initialised()?;
+        server.password = server.initialised(authentication)?;
         server.restart()?;
         Ok(server)
     }
 
-    /// The one server that all tests of this process share; it ends with the process. Not durable. Every test makes itself a database.
+    /// The one server that all tests of this process share; it ends with the process. Not durable, and it
+    /// believes everyone. Every test makes itself a database.
     ///
     /// # Errors
     /// As [`Postgres::start`], each time the same.
@@ -123,7 +128,8 @@ impl Postgres {
             let places = env::temp_dir();
             sweep(&places);
             let folder = places.join(format!("{SHARED}{}", std::process::id()));
-            Self::start_with(&folder, &[("fsync", "off"), ("max_connections", "300")])
+            // SCRAM makes each connection dear on purpose, in an unoptimised client above all.
+            Self::begin(&folder, &[("fsync", "off"), ("max_connections", "300")], "trust")
         });
         server.as_ref()
     }
@@ -287,7 +293,7 @@ impl Postgres {
     }
 
     /// Runs initdb if nobody did. Returns the password.
-    fn initialised(&self) -> Result<String, Error> {
+    fn initialised(&self, authentication: &str) -> Result<String, Error> {
         let (data, file) = (self.folder.join("data"), self.folder.join("password"));
         let unusable = |source| Error::Unusable { path: file.clone(), source };
         if data.join("PG_VERSION").exists() {
@@ -299,7 +305,7 @@ impl Postgres {
         self.give("password", password.as_bytes())?;
         let mut command = self.as_server(keeper::until_we_die("KILL"));
         command.arg(self.programs.join("initdb")).arg("-D").arg(&data).arg("--pwfile").arg(&file);
-        command.args(["-U", "reinstate", "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync"]);
+        command.args(["-U", "reinstate", "-A", authentication, "-E", "UTF8", "--locale=C", "--no-sync"]);
         command.current_dir(&self.folder);
         let made = run("initdb", &mut command);
         if made.is_err() {

@@ -13,6 +13,7 @@ pub mod readiness;
 pub mod secrets;
 pub mod settings;
 pub mod stop;
+pub mod stores;
 pub mod telemetry;
 pub mod trace;
 
@@ -20,6 +21,7 @@ pub use metrics::Metrics;
 pub use operations::Operations;
 pub use readiness::Readiness;
 pub use stop::Stop;
+pub use stores::Stores;
 pub use telemetry::Telemetry;
 
 /// How long blocking work (a picture that is being examined) may hold up the end of the process.

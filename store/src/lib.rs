@@ -10,6 +10,7 @@ pub mod journal;
 pub mod keys;
 pub mod log;
 pub mod master;
+pub mod postgres;
 pub mod read_models;
 pub mod seal;
 pub mod trace;

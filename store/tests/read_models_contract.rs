@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use reinstate_store::read_models::{Projections, memory::Memory};
-use support::read_models_contract::Place;
+use support::{database, read_models_contract::Place};
 
 mod support;
 
@@ -18,4 +18,14 @@ impl Place for InMemory {
     }
 }
 
+struct InPostgres;
+
+#[async_trait]
+impl Place for InPostgres {
+    async fn empty(&self) -> Arc<dyn Projections> {
+        Arc::new(database::models().await)
+    }
+}
+
 read_models_contract!(memory, InMemory);
+read_models_contract!(postgres, InPostgres);

@@ -38,7 +38,6 @@ struct Rows {
     /// An account's effective entries, in order: the one of version n at n - 1.
     timelines: HashMap<AccountId, Vec<Position>>,
     checkpoints: HashMap<u32, u64>,
-    partitions: HashMap<AccountId, u32>,
     accounts_by_status: HashMap<AccountStatus, BTreeSet<AccountId>>,
     reactivations_by_status: HashMap<ReactivationStatus, BTreeSet<CaseId>>,
     deadlines: BTreeSet<(Timestamp, AccountId, CaseId)>,
@@ -165,7 +164,10 @@ impl ReadModels for Memory {
 
     async fn work(&self, partitions: &[u32], limit: usize) -> Result<Vec<AccountId>, Error> {
         let rows = self.rows();
-        let ours = |id: &&AccountId| rows.partitions.get(*id).is_some_and(|p| partitions.contains(p));
+        let ours = |id: &&AccountId| {
+            let position = rows.accounts.get(*id).and_then(|row| row.state.position);
+            position.is_some_and(|position| partitions.contains(&position.partition))
+        };
         Ok(rows.work.iter().map(|(_, id)| id).filter(ours).take(limit).cloned().collect())
     }
 
@@ -198,7 +200,6 @@ impl Projections for Memory {
                 return Err(Error::OutOfStep { partition, expected, found });
             }
             for row in batch.accounts {
-                rows.partitions.insert(row.id.clone(), partition);
                 rows.put_account(row);
             }
             for row in batch.reactivations {
@@ -211,5 +212,10 @@ impl Projections for Memory {
         }
         self.changes.send_modify(|n| *n += 1);
         Ok(())
+    }
+
+    async fn accounts_of(&self, ids: &[AccountId]) -> Result<Vec<AccountRow>, Error> {
+        let rows = self.rows();
+        Ok(ids.iter().filter_map(|id| rows.accounts.get(id).cloned()).collect())
     }
 }

@@ -1,6 +1,6 @@
 //! What queries are answered from: rows made of the log's entries by [`project`](mod@project), and of nothing else, so they can be
 //! thrown away and made again. Two adapters stand behind the port: [`memory`], filled again at every start, and
-//! PostgreSQL's (a later one).
+//! [`postgres`](crate::postgres).
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -110,7 +110,7 @@ impl AccountRow {
     }
 
     /// When the newest case's time is over, if an event must still say so.
-    fn deadline(&self) -> Option<(Timestamp, CaseId)> {
+    pub(crate) fn deadline(&self) -> Option<(Timestamp, CaseId)> {
         let case = self.state.case.as_ref().filter(|case| case.status == account::CaseStatus::Open)?;
         self.quarantine.is_none().then_some((case.expires_at, case.id))
     }
@@ -187,7 +187,7 @@ pub trait ReadModels: Snapshots {
     /// Open cases whose time is over at `now`, the oldest first.
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error>;
 
-    /// Accounts of these partitions in which something is to be done ([`AccountRow::work`]), the longest waiting first.
+    /// Accounts of these partitions for which the verifier has something to do ([`AccountRow::work`]), the longest waiting first.
     async fn work(&self, partitions: &[u32], limit: usize) -> Result<Vec<AccountId>, Error>;
 
     /// Accounts that halt, in the order of their ids.
@@ -201,14 +201,14 @@ pub trait ReadModels: Snapshots {
 }
 
 /// Rows that change together, made of the records of one partition from `from` up to but without `next`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Batch {
     pub partition: u32,
     pub from: u64,
     pub next: u64,
     pub accounts: Vec<AccountRow>,
     pub reactivations: Vec<ReactivationRow>,
-    /// The effective entries, in order.
+    /// The effective entries, those of each account in order.
     pub timeline: Vec<(AccountId, Position)>,
     /// Accounts that were erased: their keys must be gone before this is applied.
     pub erased: Vec<AccountId>,
@@ -222,4 +222,7 @@ pub trait Projections: ReadModels {
     /// # Errors
     /// [`Error::OutOfStep`] when the checkpoint is not `batch.from`: nothing is stored.
     async fn apply(&self, batch: Batch) -> Result<(), Error>;
+
+    /// The rows of these accounts that have one, in any order.
+    async fn accounts_of(&self, ids: &[AccountId]) -> Result<Vec<AccountRow>, Error>;
 }

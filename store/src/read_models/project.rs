@@ -1,10 +1,10 @@
 //! The one function that makes rows of records. The projector stores what it says, the audit compares with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use reinstate_domain::{
     account::{self, Case, Event},
-    entry::{Hash, Ruling, rule},
+    entry::{Hash, Position, Ruling, rule},
     ids::{AccountId, CaseId},
     wire::{self, Entry},
 };
@@ -72,6 +72,54 @@ fn cases(row: &AccountRow, entry: &Entry) -> Vec<Case> {
     cases
 }
 
+/// All that records make of one account: its row, and the rows beside it that they changed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Made {
+    pub row: AccountRow,
+    pub reactivations: BTreeMap<CaseId, ReactivationRow>,
+    /// The effective entries, in order.
+    pub timeline: Vec<Position>,
+    /// Whether one of the entries erased the account's personal data.
+    pub erased: bool,
+    /// Whether any of the records left a trace.
+    pub changed: bool,
+}
+
+impl Made {
+    /// Goes on from this row, as it is stored or [`AccountRow::new`].
+    #[must_use]
+    pub fn from(row: AccountRow) -> Self {
+        let (reactivations, timeline) = (BTreeMap::new(), Vec::new());
+        Self { row, reactivations, timeline, erased: false, changed: false }
+    }
+
+    /// Takes the account's next record.
+    pub fn take(&mut self, record: &Record) {
+        let effective = match project(&mut self.row, record) {
+            Projected::Void => return,
+            Projected::Held => true,
+            Projected::Quarantined { effective } => effective,
+            Projected::Folded { entry, cases } => {
+                for case in cases {
+                    let row = ReactivationRow {
+                        account: record.account.clone(),
+                        version: entry.version,
+                        position: record.position,
+                        case,
+                    };
+                    self.reactivations.insert(row.case.id, row);
+                }
+                self.erased |= entry.events.iter().any(|event| matches!(event, Event::PersonalDataErased(_)));
+                true
+            }
+        };
+        self.changed = true;
+        if effective {
+            self.timeline.push(record.position);
+        }
+    }
+}
+
 /// Reads up to `max` records from the partition's checkpoint on and makes the rows that they change. `None` when there is nothing to
 /// read. The caller stores them with [`Projections::apply`].
 ///
@@ -87,40 +135,24 @@ pub async fn next_batch(
     let records = log.read(partition, from, max).await.map_err(Error::Log)?;
     let Some(last) = records.last() else { return Ok(None) };
     let next = last.position.offset + 1;
-    let mut rows: BTreeMap<AccountId, AccountRow> = BTreeMap::new();
-    let mut reactivations: BTreeMap<CaseId, ReactivationRow> = BTreeMap::new();
-    let (mut timeline, mut erased) = (Vec::new(), Vec::new());
+    let ids: BTreeSet<&AccountId> = records.iter().map(|record| &record.account).collect();
+    let ids: Vec<AccountId> = ids.into_iter().cloned().collect();
+    let stored = models.accounts_of(&ids).await?;
+    let mut made: BTreeMap<AccountId, Made> =
+        stored.into_iter().map(|row| (row.id.clone(), Made::from(row))).collect();
     for record in &records {
-        let row = match rows.entry(record.account.clone()) {
-            std::collections::btree_map::Entry::Occupied(row) => row.into_mut(),
-            std::collections::btree_map::Entry::Vacant(place) => {
-                let stored = models.account(&record.account).await?;
-                place.insert(stored.unwrap_or_else(|| AccountRow::new(record.account.clone())))
-            }
-        };
-        let effective = match project(row, record) {
-            Projected::Void => false,
-            Projected::Held => true,
-            Projected::Quarantined { effective } => effective,
-            Projected::Folded { entry, cases } => {
-                for case in cases {
-                    let (version, position) = (entry.version, record.position);
-                    let account = record.account.clone();
-                    reactivations.insert(case.id, ReactivationRow { account, case, version, position });
-                }
-                if entry.events.iter().any(|event| matches!(event, Event::PersonalDataErased(_))) {
-                    erased.push(record.account.clone());
-                }
-                true
-            }
-        };
-        if effective {
-            timeline.push((record.account.clone(), record.position));
+        let fresh = |account: &AccountId| Made::from(AccountRow::new(account.clone()));
+        made.entry(record.account.clone()).or_insert_with_key(fresh).take(record);
+    }
+    let mut batch = Batch { partition, from, next, ..Batch::default() };
+    // An account of which only void entries were seen is as it was, and may have no row.
+    for (account, made) in made.into_iter().filter(|(_, made)| made.changed) {
+        batch.accounts.push(made.row);
+        batch.reactivations.extend(made.reactivations.into_values());
+        batch.timeline.extend(made.timeline.into_iter().map(|position| (account.clone(), position)));
+        if made.erased {
+            batch.erased.push(account);
         }
     }
-    // An account of which only void entries were seen has no row.
-    let accounts =
-        rows.into_values().filter(|row| row.head.version > 0 || row.quarantine.is_some()).collect();
-    let reactivations = reactivations.into_values().collect();
-    Ok(Some(Batch { partition, from, next, accounts, reactivations, timeline, erased }))
+    Ok(Some(batch))
 }

@@ -10,6 +10,9 @@ use reinstate_store::log::{Appended, LogReader, Record};
 use serde_json::json;
 use uuid::Uuid;
 
+pub mod attempts_contract;
+pub mod database;
+pub mod keys_contract;
 pub mod log_contract;
 pub mod read_models_contract;
 pub mod world;

@@ -1,10 +1,10 @@
-//! The command lines of api.md §5: one finding as JSON on standard output, and no server.
+//! The command lines of api.md §5: one finding as JSON on standard output, and no server. Without a command it serves.
 
 mod accuracy;
 mod document;
 mod face;
+mod serve;
 
-use std::error::Error as _;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -12,18 +12,21 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use reinstate_domain::evidence::MAX_IMAGE_BYTES;
+use reinstate_process::{Options, in_one_line};
 use reinstate_verifier::models::{self, Bundle};
 use serde::Serialize;
 
-/// Examines identity documents and faces.
+/// Examines identity documents and faces: what comes in through the log, or with a command, one by hand.
 #[derive(Parser)]
-#[command(name = "reinstate-verifier", version)]
+#[command(name = "reinstate-verifier", version, args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(flatten)]
+    options: Options,
     /// The folder of another model bundle: a manifest.toml and the files that it names.
     #[arg(long, env = "REINSTATE_MODELS", global = true, value_name = "DIR")]
     models: Option<PathBuf>,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Subcommand)]
@@ -62,20 +65,15 @@ pub(crate) fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let bundle = arguments.models.as_deref();
     let result = match arguments.command {
-        Command::Accuracy(arguments) => accuracy::run(bundle, &arguments),
-        Command::Document(arguments) => document::run(bundle, &arguments),
-        Command::Face(arguments) => face::run(bundle, &arguments),
+        Some(Command::Accuracy(arguments)) => accuracy::run(bundle, &arguments),
+        Some(Command::Document(arguments)) => document::run(bundle, &arguments),
+        Some(Command::Face(arguments)) => face::run(bundle, &arguments),
+        None => return reinstate_process::run(serve::NAME, serve::run(arguments.options, arguments.models)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let mut line = format!("reinstate-verifier: {failure}");
-            let mut cause = failure.source();
-            while let Some(error) = cause {
-                line.push_str(&format!(": {}", error.to_string().trim().replace('\n', " ")));
-                cause = error.source();
-            }
-            eprintln!("{line}");
+            eprintln!("{}: {}", serve::NAME, in_one_line(&failure));
             ExitCode::from(failure.code())
         }
     }

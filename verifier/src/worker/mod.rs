@@ -31,7 +31,7 @@ use reinstate_store::seal;
 use crate::engine::{self, DocumentJob, Engine, FaceJob};
 pub use engine_room::{EngineRoom, State};
 use finding::Subject;
-pub use share::{Assigner, Share, Told, asks_for_an_examination};
+pub use share::{Assigner, Share, Told, share_of};
 
 /// Evidence over which so many examinations never came to an end is given up, and a person looks.
 const LOST: u32 = 2;

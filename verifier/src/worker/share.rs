@@ -3,6 +3,7 @@
 use reinstate_domain::account::Event;
 use reinstate_domain::ids::AccountId;
 use reinstate_domain::wire;
+use reinstate_store::log::kafka::Group;
 use reinstate_store::trace::Traceparent;
 use tokio::sync::{mpsc, watch};
 
@@ -50,10 +51,44 @@ impl Share {
     }
 }
 
+/// Tells the worker of what the group assigns and hands over, for ever. The group's own thread goes on polling whatever the work
+/// does: while the worker has no hand free, records wait here, then in the group, and then the partitions are paused.
+pub async fn share_of(mut group: Group, assigner: Assigner) {
+    let mut partitions = group.partitions();
+    loop {
+        tokio::select! {
+            changed = partitions.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                let assigned = partitions.borrow_and_update().clone();
+                metrics::gauge!("reinstate_verifier_partitions").set(count(assigned.len()));
+                assigner.partitions.send_replace(assigned);
+            }
+            record = group.next() => {
+                let Some(record) = record else { return };
+                let position = record.position;
+                if asks_for_an_examination(&record.value) {
+                    let told = Told { account: record.account, trace: record.trace };
+                    if assigner.told.send(told).await.is_err() {
+                        return;
+                    }
+                }
+                // The read model knows of the work from here on; nobody needs to be told again.
+                group.done(position);
+            }
+        }
+    }
+}
+
+fn count(n: usize) -> f64 {
+    f64::from(u32::try_from(n).unwrap_or(u32::MAX))
+}
+
 /// Whether an entry can be the reason for an examination: evidence came in, or what a face waits for. What can't be understood
 /// halts its account, which is for the projector to tell.
 #[must_use]
-pub fn asks_for_an_examination(value: &[u8]) -> bool {
+fn asks_for_an_examination(value: &[u8]) -> bool {
     wire::decode(value).is_ok_and(|entry| {
         entry.events.iter().any(|event| {
             matches!(

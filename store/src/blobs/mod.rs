@@ -1,7 +1,11 @@
 //! Pictures and documents by the hash of their stored bytes: a name can't point to anything else, and an auditor checks a
 //! blob without any key.
 
-use std::{io, path::Path, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use object_store::{
@@ -15,6 +19,10 @@ use reinstate_domain::{
 use zeroize::Zeroizing;
 
 use crate::{keys::DataKey, seal};
+
+mod place;
+
+pub use place::{S3, Settings};
 
 /// The purpose that images are sealed for.
 const PURPOSE: &str = "blob";
@@ -35,6 +43,14 @@ pub enum Error {
     Full,
     #[error("the store of blobs does not answer")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the settings of the blobs are wrong: {0}")]
+    Settings(&'static str),
+    #[error("the secret in {} can't be read", path.display())]
+    SecretFile {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("the blob can't be sealed or opened")]
     Seal(#[source] seal::Error),
 }
@@ -44,6 +60,14 @@ pub enum Error {
 pub struct Blobs(Addressed);
 
 impl Blobs {
+    /// In the place that the settings name.
+    ///
+    /// # Errors
+    /// [`Error::Settings`], [`Error::SecretFile`], [`Error::Unavailable`].
+    pub fn open(settings: &Settings) -> Result<Self, Error> {
+        Ok(Self(Addressed { store: settings.open("blobs")? }))
+    }
+
     /// In a folder that may not exist, for someone who only reads: nothing is made.
     ///
     /// # Errors
@@ -98,6 +122,14 @@ impl Blobs {
 pub struct Artefacts(Addressed);
 
 impl Artefacts {
+    /// In the place that the settings name.
+    ///
+    /// # Errors
+    /// [`Error::Settings`], [`Error::SecretFile`], [`Error::Unavailable`].
+    pub fn open(settings: &Settings) -> Result<Self, Error> {
+        Ok(Self(Addressed { store: settings.open("artefacts")? }))
+    }
+
     /// In a folder that may not exist, for someone who only reads: nothing is made.
     ///
     /// # Errors

@@ -1,80 +1,16 @@
-//! The accounts' own keys, outside the log. Deleting one erases a person: what it sealed can't be opened again, in no
-//! log, blob or backup of them, while every hash still verifies.
+//! The keys of the embedded default.
 
 use std::{
-    fmt,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use async_trait::async_trait;
 use reinstate_domain::ids::AccountId;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior};
-use zeroize::Zeroizing;
 
-use crate::{
-    master::Secret,
-    seal::{self, decrypt, encrypt},
-};
-
-/// An account's key. Does not print; wiped when dropped.
-pub struct DataKey(Secret);
-
-impl DataKey {
-    /// A key whose bytes are known: for tests and for what is not kept.
-    #[must_use]
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(Secret::new(bytes))
-    }
-
-    pub(crate) fn secret(&self) -> &Secret {
-        &self.0
-    }
-}
-
-impl fmt::Debug for DataKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DataKey")
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The account had a key, which was erased. It never gets another one.
-    #[error("the account's key was erased")]
-    Erased,
-    #[error("the store of keys does not answer")]
-    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    #[error("the disk under the store of keys is full")]
-    Full,
-    /// The master key is another one than the account's key was wrapped with, or the store is damaged.
-    #[error("the account's key can't be unwrapped")]
-    Unwrap(#[source] seal::Error),
-    #[error("{} was written by a newer version: its format is {found}, this program knows up to {known}", path.display())]
-    NewerVersion { path: PathBuf, found: i64, known: i64 },
-    /// The key is gone from the store and its bytes may still be on the disk.
-    #[error("the erased key's bytes could not be wiped yet; erase it again")]
-    NotWiped,
-    #[error("the system has no randomness to give")]
-    Random,
-}
-
-/// Where the keys are kept.
-#[async_trait]
-pub trait Keys: Send + Sync {
-    /// The account's key, made and durably kept if it has none.
-    ///
-    /// # Errors
-    /// [`Error::Erased`] for an account whose key was erased.
-    async fn create_or_get(&self, account: &AccountId) -> Result<DataKey, Error>;
-
-    /// The account's key; `None` when it has none, or none any more.
-    async fn get(&self, account: &AccountId) -> Result<Option<DataKey>, Error>;
-
-    /// Destroys the account's key for ever, also for an account that has none yet. When this returns, nothing in the store can
-    /// bring it back. Says whether there was one. Again is the same as once.
-    async fn erase(&self, account: &AccountId) -> Result<bool, Error>;
-}
+use super::{DataKey, Error, Keys, make, unwrap};
+use crate::master::Secret;
 
 /// Keys in a SQLite file of their own, each wrapped by a key derived from the master key.
 #[derive(Debug)]
@@ -145,12 +81,10 @@ impl Keys for SqliteKeys {
         self.blocking(move |inner, connection| {
             let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
             match find(&tx, &account)? {
-                Some(Some(wrapped)) => inner.unwrap(&account, &wrapped),
+                Some(Some(wrapped)) => unwrap(&inner.wrapping, &account, &wrapped),
                 Some(None) => Err(Error::Erased),
                 None => {
-                    let key = DataKey(Secret::random().map_err(|_| Error::Random)?);
-                    let wrapped = encrypt(&inner.wrapping, &aad(&account), key.0.expose())
-                        .map_err(|_| Error::Random)?;
+                    let (key, wrapped) = make(&inner.wrapping, &account)?;
                     tx.execute(
                         "INSERT INTO keys (account, wrapped) VALUES (?1, ?2)",
                         (account.as_str(), wrapped),
@@ -167,7 +101,7 @@ impl Keys for SqliteKeys {
     async fn get(&self, account: &AccountId) -> Result<Option<DataKey>, Error> {
         let account = account.clone();
         self.blocking(move |inner, connection| match find(connection, &account)? {
-            Some(Some(wrapped)) => inner.unwrap(&account, &wrapped).map(Some),
+            Some(Some(wrapped)) => unwrap(&inner.wrapping, &account, &wrapped).map(Some),
             Some(None) | None => Ok(None),
         })
         .await
@@ -190,20 +124,6 @@ impl Keys for SqliteKeys {
         })
         .await
     }
-}
-
-impl Inner {
-    fn unwrap(&self, account: &AccountId, wrapped: &[u8]) -> Result<DataKey, Error> {
-        let bytes = decrypt(&self.wrapping, &aad(account), wrapped).map_err(Error::Unwrap)?;
-        let bytes: Zeroizing<[u8; 32]> =
-            Zeroizing::new(bytes[..].try_into().map_err(|_| Error::Unwrap(seal::Error::DoesNotOpen))?);
-        Ok(DataKey(Secret::new(*bytes)))
-    }
-}
-
-/// A wrapped key is bound to its account: keys can't be exchanged in the file.
-fn aad(account: &AccountId) -> Vec<u8> {
-    [b"account key\0", account.as_str().as_bytes()].concat()
 }
 
 /// `None`: never had a key. `Some(None)`: erased.

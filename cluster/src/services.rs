@@ -1,0 +1,583 @@
+//! Reinstate's services as processes of their own, on brokers and a database that belong to them alone: for `./dev cluster`, for
+//! the tests and for the chaos runs.
+//!
+//! ```text
+//! FOLDER/brokers-N/kafka/     the brokers, and FOLDER/brokers-N/postgres/ the database: made once, used again by the next start
+//! FOLDER/brokers-N/blobs/     sealed images; outbox/ the courier's messages; courier.json how far it is; master.key
+//! FOLDER/keys.env             the plain keys of the roles
+//! FOLDER/logs/NAME.log        what a service says
+//! ```
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::net::Ipv4Addr;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, geteuid, kill_process};
+use sha2::{Digest as _, Sha256};
+
+use crate::kafka::{self, Kafka, free_ports};
+use crate::keeper;
+use crate::postgres::{self, Postgres};
+
+/// How long a service may take to become ready, with other work on the machine, and to end.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How often its state is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long a question to a service may take.
+const ANSWER: Duration = Duration::from_secs(2);
+
+const TOPIC: &str = "reinstate.accounts.v1";
+const DATABASE: &str = "reinstate";
+const ROLES: [&str; 3] = ["BACKEND", "REVIEWER", "AUDITOR"];
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Kafka(#[from] kafka::Error),
+    #[error(transparent)]
+    Postgres(#[from] postgres::Error),
+    #[error("{} can't be used", path.display())]
+    Folder {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{} is not built: cargo build -p {name}", path.display())]
+    NotBuilt { name: &'static str, path: PathBuf },
+    #[error("{name} could not be run")]
+    NotRun {
+        name: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{name} ended; the end of {} says: {said}", log.display())]
+    Ended { name: String, log: PathBuf, said: String },
+    #[error("{name} did not {what} within {} s; see {}", PATIENCE.as_secs(), log.display())]
+    Late { name: String, what: &'static str, log: PathBuf },
+}
+
+/// What is started.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub folder: PathBuf,
+    /// Where the services' programs are.
+    pub programs: PathBuf,
+    /// 1 or 3.
+    pub brokers: usize,
+    pub apis: usize,
+    pub verifiers: usize,
+}
+
+/// One service of a system, running or not.
+#[derive(Debug)]
+pub struct Service {
+    name: String,
+    program: PathBuf,
+    environment: BTreeMap<String, String>,
+    /// Of the operations port.
+    operations: String,
+    /// Of the interface, for an api.
+    url: Option<String>,
+    log: PathBuf,
+    process: Mutex<Option<Child>>,
+}
+
+/// Everything, running. Dropping it ends all processes; the folder stays.
+#[derive(Debug)]
+pub struct System {
+    pub kafka: Kafka,
+    pub postgres: Postgres,
+    services: Vec<Service>,
+    keys: Vec<(&'static str, String)>,
+    data: PathBuf,
+}
+
+impl System {
+    /// Starts everything and waits until every part is ready. Blocks for some seconds.
+    ///
+    /// # Errors
+    /// What did not start; nothing is left running then.
+    pub fn start(plan: &Plan) -> Result<Self, Error> {
+        let data = plan.folder.join(format!("brokers-{}", plan.brokers));
+        let logs = plan.folder.join("logs");
+        for folder in [&data, &logs] {
+            fs::create_dir_all(folder).map_err(|source| Error::Folder { path: folder.clone(), source })?;
+        }
+        let unusable = |source| Error::Folder { path: plan.folder.clone(), source };
+        let (data, logs) = (data.canonicalize().map_err(unusable)?, logs.canonicalize().map_err(unusable)?);
+        let keys = keys(&plan.folder.join("keys.env")).map_err(unusable)?;
+        master_key(&data.join("master.key")).map_err(unusable)?;
+
+        let starting = {
+            let (folder, brokers) = (data.join("kafka"), plan.brokers);
+            thread::spawn(move || Kafka::start(&folder, brokers))
+        };
+        let postgres = Postgres::start(&database_folder(&data))?;
+        let there =
+            postgres.psql("postgres", &format!("SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"))?;
+        if there.is_empty() {
+            postgres.create_database(DATABASE)?;
+        }
+        let kafka = match starting.join() {
+            Ok(started) => started?,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+
+        let mut system = Self { kafka, postgres, services: Vec::new(), keys, data };
+        let ports = free_ports(1 + 2 * plan.apis + plan.verifiers)?;
+        let mut ports = ports.into_iter().map(|port| format!("{}:{port}", Ipv4Addr::LOCALHOST));
+        let mut port = || ports.next().unwrap_or_default();
+        system.add(plan, &logs, "projector", "reinstate-projector", port(), None)?;
+        for n in 1..=plan.apis {
+            let (operations, listen) = (port(), port());
+            system.add(plan, &logs, &format!("api-{n}"), "reinstate-api", operations, Some(listen))?;
+        }
+        for n in 1..=plan.verifiers {
+            system.add(plan, &logs, &format!("verifier-{n}"), "reinstate-verifier", port(), None)?;
+        }
+        system.projector()?.run_once(&["topic", "create"])?;
+        for service in &system.services {
+            service.start()?;
+        }
+        system.wait_until_ready()?;
+        Ok(system)
+    }
+
+    fn add(
+        &mut self,
+        plan: &Plan,
+        logs: &Path,
+        name: &str,
+        program: &'static str,
+        operations: String,
+        listen: Option<String>,
+    ) -> Result<(), Error> {
+        let path = plan.programs.join(program);
+        if !path.is_file() {
+            return Err(Error::NotBuilt { name: program, path });
+        }
+        let copies = plan.brokers;
+        let file = |name: &str| self.data.join(name).display().to_string();
+        let mut environment = BTreeMap::new();
+        let mut set = |key: &str, value: String| environment.insert(format!("REINSTATE_{key}"), value);
+        set("KAFKA__BROKERS", self.kafka.bootstrap().to_owned());
+        set("KAFKA__TOPIC", TOPIC.to_owned());
+        set("KAFKA__REPLICATION", copies.to_string());
+        set("KAFKA__MIN_INSYNC_REPLICAS", copies.div_ceil(2).to_string());
+        set("DATABASE__URL", self.database_url());
+        set("BLOBS__FOLDER", file("blobs"));
+        set("SECRETS__MASTER_KEY_FILE", file("master.key"));
+        set("OPERATIONS__LISTEN", operations.clone());
+        match program {
+            "reinstate-api" => {
+                set("API__LISTEN", listen.clone().unwrap_or_default());
+                for (role, key) in &self.keys {
+                    set(&format!("AUTH__{role}"), format!("cluster:{}", hex::encode(Sha256::digest(key))));
+                }
+            }
+            "reinstate-projector" => {
+                set("COURIER__OUTBOX", file("outbox"));
+                set("COURIER__POSITION", file("courier.json"));
+            }
+            _ => {}
+        }
+        self.services.push(Service {
+            name: name.to_owned(),
+            program: path,
+            environment,
+            operations: format!("http://{operations}"),
+            url: listen.map(|address| format!("http://{address}")),
+            log: logs.join(format!("{name}.log")),
+            process: Mutex::default(),
+        });
+        Ok(())
+    }
+
+    /// All services: `projector`, `api-1`…, `verifier-1`….
+    #[must_use]
+    pub fn services(&self) -> &[Service] {
+        &self.services
+    }
+
+    /// The service of this name.
+    #[must_use]
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.services.iter().find(|service| service.name == name)
+    }
+
+    fn projector(&self) -> Result<&Service, Error> {
+        self.service("projector")
+            .ok_or_else(|| Error::NotRun { name: "projector".into(), source: io::ErrorKind::NotFound.into() })
+    }
+
+    /// The plain key of a role: `BACKEND`, `REVIEWER`, `AUDITOR`.
+    #[must_use]
+    pub fn key(&self, role: &str) -> Option<&str> {
+        self.keys.iter().find(|(name, _)| *name == role).map(|(_, key)| key.as_str())
+    }
+
+    /// Where the apis are.
+    #[must_use]
+    pub fn urls(&self) -> Vec<&str> {
+        self.services.iter().filter_map(|service| service.url.as_deref()).collect()
+    }
+
+    /// Where the courier leaves its messages.
+    #[must_use]
+    pub fn outbox(&self) -> PathBuf {
+        self.data.join("outbox")
+    }
+
+    /// Where blobs, and the policies and manifests that events name, lie.
+    #[must_use]
+    pub fn blobs(&self) -> PathBuf {
+        self.data.join("blobs")
+    }
+
+    #[must_use]
+    pub fn database_url(&self) -> String {
+        self.postgres.url(DATABASE)
+    }
+
+    #[must_use]
+    pub fn topic(&self) -> &'static str {
+        TOPIC
+    }
+
+    /// Every process, with its id; those that have ended are left out.
+    #[must_use]
+    pub fn pids(&self) -> Vec<(String, u32)> {
+        let brokers = (0..self.kafka.len()).map(|n| (format!("kafka-{}", n + 1), self.kafka.pid(n)));
+        let database = [("postgres".to_owned(), self.postgres.pid())];
+        let services = self.services.iter().map(|service| (service.name.clone(), service.pid()));
+        let all = brokers.chain(database).chain(services);
+        all.filter_map(|(name, pid)| Some((name, pid?))).filter(|(_, pid)| is_alive(*pid)).collect()
+    }
+
+    /// What somebody outside needs to drive load and faults, as lines of a shell's environment.
+    #[must_use]
+    pub fn environment(&self) -> String {
+        let urls = self.urls();
+        let list = |pairs: Vec<String>| pairs.join(",");
+        let mut lines = vec![
+            format!("REINSTATE_URLS={}", urls.join(",")),
+            format!("REINSTATE_URL={}", urls.first().copied().unwrap_or_default()),
+        ];
+        lines.extend(self.keys.iter().map(|(role, key)| format!("REINSTATE_{role}_KEY={key}")));
+        let operations = self.services.iter().map(|s| format!("{}={}", s.name, s.operations)).collect();
+        let pids = self.pids().into_iter().map(|(name, pid)| format!("{name}={pid}")).collect();
+        lines.extend([
+            format!("REINSTATE_OUTBOX={}", self.outbox().display()),
+            format!("REINSTATE_BLOBS={}", self.blobs().display()),
+            format!("REINSTATE_BROKERS={}", self.kafka.bootstrap()),
+            format!("REINSTATE_TOPIC={TOPIC}"),
+            format!("REINSTATE_DATABASE_URL={}", self.database_url()),
+            format!("REINSTATE_OPERATIONS_URLS={}", list(operations)),
+            format!("REINSTATE_PIDS={}", list(pids)),
+        ]);
+        lines.join("\n") + "\n"
+    }
+
+    /// Lets what was stopped go on, starts again what has ended, and waits until every part is ready.
+    ///
+    /// # Errors
+    /// What does not come back.
+    pub fn heal(&self) -> Result<(), Error> {
+        for broker in 0..self.kafka.len() {
+            if self.kafka.pid(broker).is_some_and(is_alive) {
+                self.kafka.resume(broker)?;
+            } else {
+                self.kafka.restart(broker)?;
+            }
+        }
+        if self.postgres.pid().is_some_and(is_alive) {
+            self.postgres.resume()?;
+        } else {
+            self.postgres.restart()?;
+        }
+        self.kafka.wait_until_ready()?;
+        for service in &self.services {
+            service.resume();
+            service.start()?;
+        }
+        self.wait_until_ready()
+    }
+
+    /// Waits until every service says that it is ready.
+    ///
+    /// # Errors
+    /// The first that ended, or is late.
+    pub fn wait_until_ready(&self) -> Result<(), Error> {
+        self.services.iter().try_for_each(Service::wait_until_ready)
+    }
+
+    /// Ends everything in an order in which nobody misses anybody: the services first, side by side.
+    ///
+    /// # Errors
+    /// What did not end in time; it was killed.
+    pub fn stop(&self) -> Result<(), Error> {
+        self.services.iter().for_each(Service::terminate);
+        let services: Result<Vec<_>, _> = self.services.iter().map(Service::wait_until_ended).collect();
+        for broker in 0..self.kafka.len() {
+            self.kafka.kill(broker)?;
+        }
+        self.postgres.stop()?;
+        services.map(|_| ())
+    }
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        for service in &self.services {
+            service.kill();
+        }
+    }
+}
+
+impl Service {
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where the interface of an api is.
+    #[must_use]
+    pub fn url(&self) -> Option<&str> {
+        self.url.as_deref()
+    }
+
+    /// Where `/metrics`, `/livez` and `/readyz` are.
+    #[must_use]
+    pub fn operations_url(&self) -> &str {
+        &self.operations
+    }
+
+    /// What it said.
+    #[must_use]
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// Sets a variable of its environment for the next [`Service::start`].
+    pub fn configure(&mut self, name: &str, value: &str) {
+        self.environment.insert(name.to_owned(), value.to_owned());
+    }
+
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.process().as_ref().map(Child::id)
+    }
+
+    /// Starts it, unless it runs. Returns before it is ready.
+    ///
+    /// # Errors
+    /// [`Error::NotRun`].
+    pub fn start(&self) -> Result<(), Error> {
+        let mut process = self.process();
+        if let Some(child) = process.as_mut()
+            && matches!(child.try_wait(), Ok(None))
+        {
+            return Ok(());
+        }
+        let not_run = |source| Error::NotRun { name: self.name.clone(), source };
+        let output = File::options().create(true).append(true).open(&self.log).map_err(not_run)?;
+        let mut command = self.command(keeper::until_we_die("KILL"));
+        command.stdout(output.try_clone().map_err(not_run)?).stderr(output);
+        *process = Some(keeper::spawn(command).map_err(not_run)?);
+        Ok(())
+    }
+
+    /// Runs its program with these arguments, to the end.
+    ///
+    /// # Errors
+    /// [`Error::Ended`] with what it said, when it did not do what it was told.
+    pub fn run_once(&self, arguments: &[&str]) -> Result<String, Error> {
+        let not_run = |source| Error::NotRun { name: self.name.clone(), source };
+        let mut command = self.command(keeper::until_we_die("KILL"));
+        let output = command.args(arguments).output().map_err(not_run)?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+        if output.status.success() {
+            return Ok(text(&output.stdout));
+        }
+        let said = format!("{} {}", text(&output.stdout), last_line(&text(&output.stderr)));
+        Err(Error::Ended { name: self.name.clone(), log: self.log.clone(), said })
+    }
+
+    /// Continues a command with the program and its environment.
+    fn command(&self, mut command: Command) -> Command {
+        for (name, _) in std::env::vars_os() {
+            // Settings of whoever starts us are not the cluster's.
+            if name.to_str().is_some_and(|name| name.starts_with("REINSTATE_") && name.contains("__")) {
+                command.env_remove(name);
+            }
+        }
+        command.arg(&self.program).envs(&self.environment).stdin(Stdio::null());
+        command
+    }
+
+    /// Whether it says so itself.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let agent = ureq::Agent::config_builder().timeout_global(Some(ANSWER)).proxy(None).build();
+        ureq::Agent::from(agent).get(format!("{}/readyz", self.operations)).call().is_ok()
+    }
+
+    /// # Errors
+    /// [`Error::Ended`], [`Error::Late`].
+    pub fn wait_until_ready(&self) -> Result<(), Error> {
+        let begin = Instant::now();
+        while !self.is_ready() {
+            let ended = self.process().as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
+            if ended {
+                return Err(self.ended());
+            }
+            if begin.elapsed() > PATIENCE {
+                return Err(self.late("become ready"));
+            }
+            thread::sleep(LOOK);
+        }
+        Ok(())
+    }
+
+    /// `kill -9`. Nothing happens to one that does not run.
+    pub fn kill(&self) {
+        if let Some(mut child) = self.process().take() {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// SIGTERM; returns at once.
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+        self.signal(Signal::CONT);
+    }
+
+    /// Waits for the end after [`Self::terminate`]; kills what is late.
+    ///
+    /// # Errors
+    /// [`Error::Late`]; [`Error::Ended`] for one that did not end well.
+    pub fn wait_until_ended(&self) -> Result<(), Error> {
+        let begin = Instant::now();
+        loop {
+            let status = match self.process().as_mut().map(Child::try_wait) {
+                None => return Ok(()),
+                Some(status) => status.unwrap_or(None),
+            };
+            if let Some(status) = status {
+                self.process().take();
+                return if status.success() { Ok(()) } else { Err(self.ended()) };
+            }
+            if begin.elapsed() > PATIENCE {
+                self.kill();
+                return Err(self.late("end"));
+            }
+            thread::sleep(LOOK);
+        }
+    }
+
+    /// SIGSTOP: it is there and does not answer.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// SIGCONT after [`Self::pause`].
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let mut process = self.process();
+        let Some(child) = process.as_mut() else { return };
+        // A child that has ended keeps its id until it is waited for, which only happens under this lock.
+        if matches!(child.try_wait(), Ok(None))
+            && let Some(pid) = Pid::from_raw(child.id().cast_signed())
+        {
+            let _ = kill_process(pid, signal);
+        }
+    }
+
+    fn ended(&self) -> Error {
+        let said = fs::read_to_string(&self.log).unwrap_or_default();
+        Error::Ended { name: self.name.clone(), log: self.log.clone(), said: last_line(&said).to_owned() }
+    }
+
+    fn late(&self, what: &'static str) -> Error {
+        Error::Late { name: self.name.clone(), what, log: self.log.clone() }
+    }
+
+    fn process(&self) -> MutexGuard<'_, Option<Child>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn last_line(text: &str) -> &str {
+    text.lines().last().unwrap_or_default()
+}
+
+/// Whether there is such a process, and it has not ended.
+#[must_use]
+pub fn is_alive(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+        // `PID (NAME) STATE …`, and a name may have any character.
+        let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+        !matches!(state, Some('Z' | 'X') | None)
+    })
+}
+
+/// PostgreSQL does not run as root, and must be able to walk to its folder; where it can't, the folder is among the temporary ones.
+fn database_folder(data: &Path) -> PathBuf {
+    let open = |folder: &Path| fs::metadata(folder).is_ok_and(|m| m.permissions().mode() & 0o001 != 0);
+    if !geteuid().is_root() || data.ancestors().all(open) {
+        return data.join("postgres");
+    }
+    let name = hex::encode(Sha256::digest(data.as_os_str().as_encoded_bytes()));
+    std::env::temp_dir().join(format!("reinstate-cluster-{}", &name[..16]))
+}
+
+/// The keys of the roles, made when there are none.
+fn keys(file: &Path) -> io::Result<Vec<(&'static str, String)>> {
+    let known = fs::read_to_string(file).unwrap_or_default();
+    let mut keys = Vec::new();
+    for role in ROLES {
+        let kept = known.lines().find_map(|line| line.strip_prefix(role)?.strip_prefix('='));
+        let key = match kept {
+            Some(key) => key.to_owned(),
+            None => format!("rk_{}_{}", role.to_lowercase(), random()?),
+        };
+        keys.push((role, key));
+    }
+    let lines: String = keys.iter().map(|(role, key)| format!("{role}={key}\n")).collect();
+    write_private(file, &lines)?;
+    Ok(keys)
+}
+
+fn master_key(file: &Path) -> io::Result<()> {
+    if file.exists() { Ok(()) } else { write_private(file, &format!("{}\n", random()?)) }
+}
+
+/// 64 hexadecimal digits.
+fn random() -> io::Result<String> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(hex::encode(bytes))
+}
+
+/// Puts a whole file, readable by its owner alone, in the place of what is there.
+///
+/// # Errors
+/// When it can't be written: what is there stays.
+pub fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    let unfinished = path.with_extension("unfinished");
+    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    file.write_all(text.as_bytes())?;
+    fs::rename(unfinished, path)
+}

@@ -1,0 +1,170 @@
+//! What this process knows of how far the rows are: told by NOTIFY, and looked up now and then in case a notification was lost.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use reinstate_domain::entry::Position;
+use tokio::{sync::watch, task::JoinHandle};
+use tokio_postgres::AsyncMessage;
+
+use super::{
+    Error,
+    connect::{Connector, Dedicated},
+    rows,
+};
+
+/// Each commit of rows notifies it, with `PARTITION:NEXT`, or with [`ROWS`].
+pub(super) const CHANNEL: &str = "reinstate_rows";
+
+/// The notification that rows changed without the checkpoint.
+pub(super) const ROWS: &str = "rows";
+
+/// How often it looks without being told.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// The rest before it connects again.
+const REST: Duration = Duration::from_millis(250);
+
+/// Progress of the rows, for whoever waits for it.
+#[derive(Debug)]
+pub(super) struct Feed {
+    checkpoints: watch::Sender<HashMap<u32, u64>>,
+    changes: watch::Sender<u64>,
+    trouble: Mutex<Option<String>>,
+    listener: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        let listener = self.listener.get_mut().unwrap_or_else(PoisonError::into_inner);
+        listener.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl Feed {
+    /// Listens until it is dropped.
+    pub(super) fn start(connector: Connector) -> Arc<Self> {
+        let feed = Arc::new(Self {
+            checkpoints: watch::Sender::default(),
+            changes: watch::Sender::default(),
+            trouble: Mutex::default(),
+            listener: Mutex::default(),
+        });
+        let weak = Arc::downgrade(&feed);
+        let listener = tokio::spawn(async move {
+            loop {
+                let listened = listen(&connector, &weak).await;
+                let Some(feed) = weak.upgrade() else { return };
+                if let Err(error) = listened {
+                    if feed.trouble().is_none() {
+                        let error: &dyn std::error::Error = &error;
+                        tracing::warn!(error, "PostgreSQL's notifications are not heard");
+                    }
+                    feed.set_trouble(Some(error.to_string()));
+                }
+                drop(feed);
+                tokio::time::sleep(REST).await;
+            }
+        });
+        *feed.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(listener);
+        feed
+    }
+
+    /// The rows have everything of the partition before `next`.
+    pub(super) fn reached(&self, partition: u32, next: u64) {
+        let moved = self.checkpoints.send_if_modified(|checkpoints| {
+            let known = checkpoints.entry(partition).or_default();
+            let moved = *known < next;
+            *known = next.max(*known);
+            moved
+        });
+        if moved {
+            self.changed();
+        }
+    }
+
+    /// Rows changed and no checkpoint did.
+    pub(super) fn changed(&self) {
+        self.changes.send_modify(|n| *n += 1);
+    }
+
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Whether it has heard that the rows have this position.
+    pub(super) fn has(&self, position: Position) -> bool {
+        has(&self.checkpoints.borrow(), position)
+    }
+
+    /// Returns when it has heard so, or after a while.
+    pub(super) async fn wait(&self, position: Position) {
+        let mut checkpoints = self.checkpoints.subscribe();
+        let there = checkpoints.wait_for(|checkpoints| has(checkpoints, position));
+        // It can't be closed before `self` is gone.
+        let _ = tokio::time::timeout(LOOK, there).await;
+    }
+
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_trouble(&self, trouble: Option<String>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    fn heard(&self, payload: &str) {
+        let progress = payload.split_once(':');
+        match progress.and_then(|(partition, next)| Some((partition.parse().ok()?, next.parse().ok()?))) {
+            Some((partition, next)) => self.reached(partition, next),
+            None => self.changed(),
+        }
+    }
+}
+
+fn has(checkpoints: &HashMap<u32, u64>, position: Position) -> bool {
+    checkpoints.get(&position.partition).is_some_and(|next| *next > position.offset)
+}
+
+/// Listens on one connection until it ends or does not answer.
+async fn listen(connector: &Connector, feed: &std::sync::Weak<Feed>) -> Result<(), Error> {
+    let (client, mut wire) = connector.connect().await?;
+    let (heard, mut notifications) = tokio::sync::mpsc::unbounded_channel();
+    let driver = tokio::spawn(async move {
+        while let Some(Ok(message)) = std::future::poll_fn(|cx| wire.poll_message(cx)).await {
+            if let AsyncMessage::Notification(notification) = message
+                && heard.send(notification.payload().to_owned()).is_err()
+            {
+                return;
+            }
+        }
+    });
+    let client = Dedicated::of(client, driver);
+    let listen = async {
+        client.batch_execute(&format!("LISTEN {CHANNEL}")).await?;
+        client.prepare("SELECT partition, next FROM reinstate.checkpoints").await
+    };
+    let look =
+        tokio::time::timeout(connector.timeout(), listen).await.map_err(|_| connector.timed_out())??;
+    loop {
+        let looked = tokio::time::timeout(connector.timeout(), client.query(&look, &[])).await;
+        let rows = looked.map_err(|_| connector.timed_out())??;
+        let Some(feed) = feed.upgrade() else { return Ok(()) };
+        for row in rows {
+            let (partition, next): (i32, i64) = (row.get(0), row.get(1));
+            feed.reached(rows::unsigned(partition), rows::unsigned(next));
+        }
+        feed.set_trouble(None);
+        let until = tokio::time::Instant::now() + LOOK;
+        loop {
+            match tokio::time::timeout_at(until, notifications.recv()).await {
+                Ok(Some(payload)) => feed.heard(&payload),
+                // The connection ended; the next statement says how.
+                Ok(None) | Err(_) => break,
+            }
+        }
+    }
+}
