@@ -1,6 +1,11 @@
-//! `reinstate-audit verify|show ACCOUNT --data DIR [--json]`. Reads beside a running server.
+//! `reinstate-audit verify|show ACCOUNT (--data DIR | --brokers HOST:PORT --topic TOPIC) [--json]`. Reads beside running servers.
 
-use std::{error::Error as StdError, path::PathBuf, process::ExitCode};
+use std::{
+    error::Error as StdError,
+    fs, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Args, Parser, Subcommand};
 use reinstate_audit::{
@@ -12,7 +17,11 @@ use reinstate_domain::ids::AccountId;
 use reinstate_store::{
     blobs::{self, Artefacts, Blobs},
     data_dir::Layout,
-    log::{self, LogReader, embedded::EmbeddedReader},
+    log::{
+        self, LogReader,
+        embedded::EmbeddedReader,
+        kafka::{self, KafkaReader, Security, Settings},
+    },
 };
 
 /// Replays the log of Reinstate and says what it found.
@@ -34,6 +43,9 @@ enum Command {
         /// Reads every image, policy and manifest that an event names, too.
         #[arg(long)]
         evidence: bool,
+        /// Where they are, when the log is on Kafka: a folder with blobs/ and artefacts/.
+        #[arg(long, value_name = "DIR", requires = "brokers")]
+        stores: Option<PathBuf>,
     },
     /// Shows an account's entries, effective and void, without anything personal.
     Show {
@@ -47,17 +59,68 @@ enum Command {
 #[derive(Args)]
 struct Source {
     /// The data directory of a standalone server, running or not.
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "brokers", conflicts_with = "brokers")]
+    data: Option<PathBuf>,
+    /// Kafka brokers, one or more with commas between.
+    #[arg(long, value_name = "HOST:PORT")]
+    brokers: Option<String>,
+    #[arg(long, default_value = "reinstate.accounts.v1", conflicts_with = "data")]
+    topic: String,
+    /// TOML, how to speak with the brokers: protocol, mechanism, username, password_file, ca_file, … as the services' `security`.
+    #[arg(long, value_name = "FILE", requires = "brokers")]
+    security: Option<PathBuf>,
     /// Prints JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// A log that was opened to be read.
+enum Opened<'a> {
+    Embedded {
+        log: EmbeddedReader,
+        data: &'a Path,
+    },
+    /// With what a service would have refused the topic for.
+    Kafka {
+        log: KafkaReader,
+        unsafe_setting: Option<kafka::Error>,
+    },
+}
+
+impl Source {
+    async fn open(&self) -> Result<Opened<'_>, Error> {
+        match (&self.data, &self.brokers) {
+            (Some(data), _) => Ok(Opened::Embedded { log: EmbeddedReader::open(data)?, data }),
+            (None, brokers) => {
+                let mut settings = Settings::new(brokers.clone().unwrap_or_default(), &self.topic);
+                if let Some(path) = &self.security {
+                    settings.security = security(path)?;
+                }
+                let (log, unsafe_setting) =
+                    KafkaReader::connect_to_any(&settings).await.map_err(Error::Kafka)?;
+                Ok(Opened::Kafka { log, unsafe_setting })
+            }
+        }
+    }
+}
+
+fn security(path: &Path) -> Result<Security, Error> {
+    let text = fs::read_to_string(path).map_err(|e| Error::SecurityFile(path.to_owned(), e))?;
+    toml::from_str(&text).map_err(|e| Error::Security(path.to_owned(), e))
 }
 
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error("the log can't be read")]
     Log(#[from] log::Error),
+    #[error("the log can't be read")]
+    Kafka(#[source] kafka::Error),
+    #[error("{} can't be read", .0.display())]
+    SecurityFile(PathBuf, #[source] io::Error),
+    #[error("{} does not say how to speak with the brokers", .0.display())]
+    Security(PathBuf, #[source] toml::de::Error),
+    #[error("--evidence needs --stores DIR when the log is on Kafka")]
+    NoStores,
     #[error("the evidence can't be read")]
     Blobs(#[from] blobs::Error),
     #[error("{0}")]
@@ -69,7 +132,7 @@ enum Error {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Verify { source, evidence } => verify(&source, evidence).await,
+        Command::Verify { source, evidence, stores } => verify(&source, evidence, stores.as_deref()).await,
         Command::Show { account, source } => print_account(&source, &account).await,
     };
     match done {
@@ -87,22 +150,25 @@ async fn main() -> ExitCode {
 }
 
 /// Says whether nothing is wrong.
-async fn verify(source: &Source, with_evidence: bool) -> Result<bool, Error> {
-    let log = EmbeddedReader::open(&source.data)?;
+async fn verify(source: &Source, with_evidence: bool, stores: Option<&Path>) -> Result<bool, Error> {
+    let opened = source.open().await?;
     let mut audit = if with_evidence { Audit::collecting_evidence() } else { Audit::new() };
-    match log.heads().await {
-        Ok(table) => {
-            audit.read(&log, 0, table.end).await?;
-            audit.compare(&table);
+    let stores = match &opened {
+        Opened::Embedded { log, data } => {
+            read_embedded(&mut audit, log).await?;
+            Some(*data)
         }
-        Err(log::Error::Corrupt { source, .. }) => {
-            audit.read(&log, 0, log.end(0).await?).await?;
-            audit.unreadable_table(&*source);
+        Opened::Kafka { log, unsafe_setting } => {
+            audit.topic(unsafe_setting.as_ref().map(ToString::to_string));
+            for partition in 0..log.partitions() {
+                let (first, end) = (log.first(partition), log.end(partition).await?);
+                audit.read_from(log, partition, first, end).await?;
+            }
+            stores
         }
-        Err(error) => return Err(error.into()),
-    }
+    };
     if with_evidence {
-        let layout = Layout::of(&source.data);
+        let layout = Layout::of(stores.ok_or(Error::NoStores)?);
         let (blobs, artefacts) =
             (Blobs::local_to_read(&layout.blobs())?, Artefacts::local_to_read(&layout.artefacts())?);
         evidence::check(&mut audit, &blobs, &artefacts).await?;
@@ -114,6 +180,21 @@ async fn verify(source: &Source, with_evidence: bool) -> Result<bool, Error> {
         print(&report);
     }
     Ok(report.faults.is_empty())
+}
+
+async fn read_embedded(audit: &mut Audit, log: &EmbeddedReader) -> Result<(), Error> {
+    match log.heads().await {
+        Ok(table) => {
+            audit.read(log, 0, table.end).await?;
+            audit.compare(&table);
+        }
+        Err(log::Error::Corrupt { source, .. }) => {
+            audit.read(log, 0, log.end(0).await?).await?;
+            audit.unreadable_table(&*source);
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
 }
 
 fn print(report: &Report) {
@@ -135,8 +216,11 @@ fn print(report: &Report) {
 /// Says whether the account is known.
 async fn print_account(source: &Source, account: &str) -> Result<bool, Error> {
     let account = AccountId::parse(account)?;
-    let log = EmbeddedReader::open(&source.data)?;
-    let Some(shown) = show(&log, &account).await? else {
+    let shown = match source.open().await? {
+        Opened::Embedded { log, .. } => show(&log, &account).await?,
+        Opened::Kafka { log, .. } => show(&log, &account).await?,
+    };
+    let Some(shown) = shown else {
         eprintln!("reinstate-audit: the log has no entry of this account");
         return Ok(false);
     };

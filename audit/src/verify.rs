@@ -67,6 +67,10 @@ pub enum Kind {
     HeadMismatch,
     /// A blob or artefact that an event names is missing or damaged.
     Evidence,
+    /// A record that belongs to no account.
+    Foreign,
+    /// The topic could lose entries, or already has.
+    UnsafeTopic,
 }
 
 impl fmt::Display for Kind {
@@ -80,6 +84,8 @@ impl fmt::Display for Kind {
             Self::TimeWentBack => "time went back",
             Self::HeadMismatch => "head mismatch",
             Self::Evidence => "evidence",
+            Self::Foreign => "foreign",
+            Self::UnsafeTopic => "unsafe topic",
         })
     }
 }
@@ -111,8 +117,25 @@ impl Audit {
     /// # Errors
     /// When the log does not answer. What it answers wrongly is a fault and no error.
     pub async fn read(&mut self, log: &dyn LogReader, partition: u32, end: u64) -> Result<(), log::Error> {
+        self.read_from(log, partition, 0, end).await
+    }
+
+    /// As [`Audit::read`], of a partition that has no records before `first`.
+    ///
+    /// # Errors
+    /// As [`Audit::read`].
+    pub async fn read_from(
+        &mut self,
+        log: &dyn LogReader,
+        partition: u32,
+        first: u64,
+        end: u64,
+    ) -> Result<(), log::Error> {
         self.source("log");
-        let mut next = 0;
+        if first > 0 {
+            self.gap(partition, 0, first);
+        }
+        let mut next = first;
         let mut unreadable: Option<(u64, log::Error)> = None;
         while next < end {
             let max = usize::try_from(end - next).unwrap_or(STEP).min(STEP);
@@ -134,13 +157,13 @@ impl Audit {
                 self.unreadable(partition, from, next, &error);
             }
             let Some(last) = records.last() else {
-                self.gap(partition, next, end);
+                self.no_record(log, partition, next, end).await?;
                 break;
             };
             let behind = last.position.offset + 1;
             for record in records.iter().take_while(|record| record.position.offset < end) {
                 if record.position.offset != next {
-                    self.gap(partition, next, record.position.offset);
+                    self.no_record(log, partition, next, record.position.offset).await?;
                 }
                 next = record.position.offset + 1;
                 self.judge(record);
@@ -151,6 +174,37 @@ impl Audit {
             self.unreadable(partition, from, end, &error);
         }
         Ok(())
+    }
+
+    /// Tells offsets that no account has a record at: of somebody else's records each, of the others how many.
+    async fn no_record(
+        &mut self,
+        log: &dyn LogReader,
+        partition: u32,
+        from: u64,
+        to: u64,
+    ) -> Result<(), log::Error> {
+        let mut next = from;
+        for offset in log.foreign(partition, from, to).await? {
+            if offset > next {
+                self.gap(partition, next, offset);
+            }
+            let detail = "the record belongs to no account: its key is no account id".to_owned();
+            self.fault(Some(Position { partition, offset }), None, Kind::Foreign, detail);
+            next = offset + 1;
+        }
+        if next < to {
+            self.gap(partition, next, to);
+        }
+        Ok(())
+    }
+
+    /// Notes what the brokers say of the topic: with `unsafe_setting`, that it could lose entries or already has.
+    pub fn topic(&mut self, unsafe_setting: Option<String>) {
+        self.source("topic configuration");
+        if let Some(detail) = unsafe_setting {
+            self.fault(None, None, Kind::UnsafeTopic, detail);
+        }
     }
 
     /// Compares the table beside the log with the chains as far as they were read.

@@ -78,7 +78,7 @@ fn syncs(folder: &Path, time: Duration) -> std::io::Result<f64> {
     Ok(f64::from(count) / begin.elapsed().as_secs_f64())
 }
 
-fn report(what: &str, callers: usize, time: Duration, mut waits: Vec<Duration>) {
+pub(crate) fn report(what: &str, callers: usize, time: Duration, mut waits: Vec<Duration>) {
     waits.sort_unstable();
     let at = |share: f64| {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index into the list")]
@@ -91,7 +91,7 @@ fn report(what: &str, callers: usize, time: Duration, mut waits: Vec<Duration>) 
     println!("{what:<10} {callers:>7} {rate:>12.0} {:>9.2} {:>9.2}", at(0.5), at(0.99));
 }
 
-async fn bare(log: Arc<Embedded>, callers: usize, time: Duration) -> Result<Vec<Duration>, Failed> {
+pub(crate) async fn bare(log: Arc<dyn Log>, callers: usize, time: Duration) -> Result<Vec<Duration>, Failed> {
     let end = Instant::now() + time;
     let mut tasks = JoinSet::new();
     for caller in 0..callers {
@@ -117,7 +117,7 @@ async fn bare(log: Arc<Embedded>, callers: usize, time: Duration) -> Result<Vec<
     gather(tasks).await
 }
 
-fn entry(account: &str, head: Head) -> Result<Bytes, serde_json::Error> {
+pub(crate) fn entry(account: &str, head: Head) -> Result<Bytes, serde_json::Error> {
     let mut entry = json!({
         "id": uuid::Uuid::now_v7(), "account": account, "version": head.version + 1, "prev": head.hash,
         "time": Timestamp::now(), "actor": {"role": "bench"}, "events": [],
@@ -201,7 +201,7 @@ async fn execute(journal: &Journal, policy: &Policy, account: &str, command: &Co
     }
 }
 
-async fn gather(tasks: JoinSet<Result<Vec<Duration>, Failed>>) -> Result<Vec<Duration>, Failed> {
+pub(crate) async fn gather(tasks: JoinSet<Result<Vec<Duration>, Failed>>) -> Result<Vec<Duration>, Failed> {
     let results = tasks.join_all().await.into_iter();
     Ok(results.collect::<Result<Vec<_>, _>>()?.concat())
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 mod accuracy;
+mod kafka;
 mod log;
 mod verify;
 
@@ -26,6 +27,15 @@ enum Bench {
         #[arg(long, default_value_t = 5)]
         seconds: u64,
     },
+    /// Appends per second on Kafka, beside a producer and a consumer without anything of ours, one caller after the other's answer.
+    Kafka {
+        /// Brokers on this machine, 1 or 3.
+        #[arg(long, default_value_t = 1)]
+        brokers: u16,
+        /// Seconds per line.
+        #[arg(long, default_value_t = 5)]
+        seconds: u64,
+    },
     /// Where the verifier's time goes, and whether its memory stays flat.
     Verify {
         /// Measured examinations of each subject.
@@ -40,6 +50,7 @@ enum Bench {
 async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     match Cli::parse().bench {
         Bench::Log { folder, seconds } => log::run(&folder, seconds).await?,
+        Bench::Kafka { brokers, seconds } => kafka::run(brokers, seconds).await?,
         Bench::Verify { runs } => verify::run(runs)?,
         Bench::Accuracy => accuracy::run()?,
     }

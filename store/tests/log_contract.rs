@@ -8,7 +8,7 @@ use reinstate_store::{
     data_dir::DataDir,
     log::{Log, embedded::Embedded, memory::Memory},
 };
-use support::log_contract::Place;
+use support::{kafka::OnKafka, log_contract::Place};
 
 mod support;
 
@@ -35,3 +35,5 @@ impl Place for Kept {
 log_contract!(embedded, Folder(tempfile::tempdir().unwrap()));
 log_contract!(memory, Kept(Arc::new(Memory::new(1))));
 log_contract!(memory_of_three_partitions, Kept(Arc::new(Memory::new(3))));
+log_contract!(kafka, OnKafka::of(1));
+log_contract!(kafka_of_three_partitions, OnKafka::of(3));

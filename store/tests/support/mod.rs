@@ -13,7 +13,9 @@ use uuid::Uuid;
 pub mod attempts_contract;
 pub mod database;
 pub mod keys_contract;
+pub mod kafka;
 pub mod log_contract;
+pub mod measured;
 pub mod read_models_contract;
 pub mod world;
 

@@ -2,13 +2,13 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rdkafka::{
     ClientConfig, ClientContext,
     config::RDKafkaLogLevel,
-    consumer::{BaseConsumer, ConsumerContext},
+    consumer::{BaseConsumer, Consumer as _, ConsumerContext},
     error::{KafkaError, RDKafkaErrorCode},
 };
 
@@ -25,7 +25,7 @@ pub(super) struct Watched {
 
 impl Watched {
     /// Why the brokers did not answer, as far as the client knows.
-    pub(super) fn unreachable(&self, settings: &Settings, waited: Duration) -> Error {
+    pub(super) fn unreachable(&self, settings: &Settings, waited: Duration, last: &KafkaError) -> Error {
         let brokers = settings.brokers.clone();
         let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match newest {
@@ -34,7 +34,7 @@ impl Watched {
             }
             Some((RDKafkaErrorCode::SSL, detail)) => Error::Tls { brokers, detail },
             Some((_, detail)) => Error::Unreachable { brokers, waited, detail },
-            None => Error::Unreachable { brokers, waited, detail: String::new() },
+            None => Error::Unreachable { brokers, waited, detail: last.to_string() },
         }
     }
 
@@ -93,24 +93,31 @@ pub(super) fn consumer(config: &ClientConfig) -> Result<Consumer, Error> {
     config.create_with_context(Watched::default()).map_err(Error::client)
 }
 
+/// Lets the client tell its context what went wrong, which it does while it is polled, among its log lines. It must not have been told to
+/// read anything.
+pub(super) fn hear(consumer: &Consumer) {
+    let begin = Instant::now();
+    while let Some(left) = Duration::from_millis(20).checked_sub(begin.elapsed()) {
+        // Whatever comes has been told by then.
+        let _ = consumer.poll(left);
+    }
+}
+
 /// Asks until the brokers answer, [`PATIENCE`] is over, or it is clear that they never will. Blocks.
 pub(super) fn ask<T>(
     consumer: &Consumer,
     settings: &Settings,
     question: impl Fn(Duration) -> Result<T, KafkaError>,
 ) -> Result<T, Error> {
-    use rdkafka::consumer::Consumer as _;
-
-    let begin = std::time::Instant::now();
+    let begin = Instant::now();
     loop {
-        let answer = question(Duration::from_secs(1));
-        if let Ok(answer) = answer {
-            return Ok(answer);
-        }
-        // What went wrong is told while the client is polled.
-        let _ = consumer.poll(Duration::ZERO);
+        let failed = match question(Duration::from_secs(1)) {
+            Ok(answer) => return Ok(answer),
+            Err(failed) => failed,
+        };
+        hear(consumer);
         if consumer.context().is_refused() || begin.elapsed() >= PATIENCE {
-            return Err(consumer.context().unreachable(settings, begin.elapsed()));
+            return Err(consumer.context().unreachable(settings, begin.elapsed(), &failed));
         }
     }
 }

@@ -26,7 +26,12 @@ pub enum Error {
         said(detail)
     )]
     Refused { brokers: String, detail: String },
-    #[error("TLS with {brokers} failed: see security.ca_file and both sides' certificates{}", said(detail))]
+    /// librdkafka does not say which of these it was.
+    #[error(
+        "TLS with {brokers} failed: a certificate expired, names another host, or is not signed by whom security.ca_file trusts; \
+         `openssl s_client -connect HOST:PORT -CAfile FILE` says which{}",
+        said(detail)
+    )]
     Tls { brokers: String, detail: String },
     #[error("there is no topic {topic} at {brokers}: `reinstate-projector topic create` makes it")]
     NoTopic { brokers: String, topic: String },
@@ -52,7 +57,7 @@ pub enum Error {
 }
 
 fn said(detail: &str) -> String {
-    if detail.is_empty() { String::new() } else { format!(" (they say: {detail})") }
+    if detail.is_empty() { String::new() } else { format!(" ({detail})") }
 }
 
 impl Error {

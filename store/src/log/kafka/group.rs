@@ -16,8 +16,9 @@ use std::{
 use rdkafka::{
     ClientContext, Offset, TopicPartitionList,
     config::RDKafkaLogLevel,
-    consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance},
+    consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext},
     error::KafkaError,
+    types::RDKafkaRespErr,
 };
 use reinstate_domain::entry::Position;
 use tokio::sync::{mpsc, watch};
@@ -33,6 +34,9 @@ use crate::log::Record;
 /// How long the thread waits for a record before it looks at everything else.
 const POLL: Duration = Duration::from_millis(50);
 
+/// How long the brokers may take to say where the group was.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// How a process takes part.
 #[derive(Debug, Clone)]
 pub struct Membership {
@@ -45,7 +49,7 @@ pub struct Membership {
     pub buffer: usize,
 }
 
-/// A member of a consumer group. Leaves the group when it is dropped.
+/// A member of a consumer group. Leaves the group when it is dropped, which blocks until the group knows.
 #[derive(Debug)]
 pub struct Group {
     records: mpsc::Receiver<Record>,
@@ -95,6 +99,7 @@ impl Group {
                 while !stop.load(Ordering::Acquire) {
                     thread.step();
                 }
+                thread.keep_places(CommitMode::Sync);
             }
         };
         let thread = thread::Builder::new().name("log-group".to_owned()).spawn(run);
@@ -146,18 +151,34 @@ impl ClientContext for Context {
 }
 
 impl ConsumerContext for Context {
-    fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        if !matches!(rebalance, Rebalance::Assign(_)) {
+    /// Where to begin is settled before anybody hears of the partitions, so that no record comes in between.
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        what: RDKafkaRespErr,
+        partitions: &mut TopicPartitionList,
+    ) {
+        let changed = if what == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            let places = places(consumer, partitions.clone()).unwrap_or_else(|error| {
+                tracing::warn!(%error, "the group's places could not be asked for: reading begins at the end");
+                partitions.clone()
+            });
+            consumer.assign(&places)
+        } else {
             self.assigned.send_replace(Vec::new());
-        }
-    }
-
-    fn post_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        if let Rebalance::Assign(partitions) = rebalance {
-            let numbers =
-                partitions.elements().iter().filter_map(|p| u32::try_from(p.partition()).ok()).collect();
-            tracing::info!(partitions = ?numbers, "the group assigned partitions");
-            let _: Vec<u32> = self.assigned.send_replace(numbers);
+            consumer.unassign()
+        };
+        match changed {
+            Ok(()) if what == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+                let elements = partitions.elements();
+                let mut numbers: Vec<u32> =
+                    elements.iter().filter_map(|p| u32::try_from(p.partition()).ok()).collect();
+                numbers.sort_unstable();
+                tracing::info!(partitions = ?numbers, "the group assigned partitions");
+                self.assigned.send_replace(numbers);
+            }
+            Ok(()) => {}
+            Err(error) => tracing::error!(%error, "the group's partitions could not be taken or left"),
         }
     }
 
@@ -166,6 +187,25 @@ impl ConsumerContext for Context {
             tracing::debug!(%error, "the group's place was not kept");
         }
     }
+}
+
+/// Where the group was done, or the end of a partition of which nobody ever said so.
+fn places(
+    consumer: &BaseConsumer<Context>,
+    partitions: TopicPartitionList,
+) -> Result<TopicPartitionList, KafkaError> {
+    let mut places = consumer.committed_offsets(partitions, PATIENCE)?;
+    let unknown: Vec<(String, i32)> = places
+        .elements()
+        .iter()
+        .filter(|place| !matches!(place.offset(), Offset::Offset(_)))
+        .map(|place| (place.topic().to_owned(), place.partition()))
+        .collect();
+    for (topic, partition) in unknown {
+        let (_, end) = consumer.fetch_watermarks(&topic, partition, PATIENCE)?;
+        places.set_partition_offset(&topic, partition, Offset::Offset(end))?;
+    }
+    Ok(places)
 }
 
 struct Thread {
@@ -188,7 +228,7 @@ impl Thread {
             }
         }
         self.hand_over();
-        self.keep_places();
+        self.keep_places(CommitMode::Async);
     }
 
     fn hand_over(&mut self) {
@@ -216,7 +256,7 @@ impl Thread {
         }
     }
 
-    fn keep_places(&mut self) {
+    fn keep_places(&mut self, mode: CommitMode) {
         let mut places = TopicPartitionList::new();
         while let Ok(position) = self.finished.try_recv() {
             let (Ok(partition), Ok(next)) =
@@ -234,7 +274,7 @@ impl Thread {
             }
         }
         if places.count() > 0
-            && let Err(error) = self.consumer.commit(&places, CommitMode::Async)
+            && let Err(error) = self.consumer.commit(&places, mode)
         {
             tracing::debug!(%error, "the group's place was not kept");
         }

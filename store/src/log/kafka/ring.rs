@@ -30,14 +30,14 @@ impl Ring {
     }
 
     /// Adds the next record and forgets the oldest that are too much.
-    pub(super) fn push(&mut self, record: Record) {
+    pub(super) fn push(&mut self, record: Record) -> &Record {
         self.bytes += record.value.len() + OVERHEAD;
-        self.records.push_back(record);
-        while self.bytes > BYTES && self.records.len() > 1 {
+        while self.bytes > BYTES {
             let Some(oldest) = self.records.pop_front() else { break };
             self.bytes -= oldest.value.len() + OVERHEAD;
             self.first = oldest.position.offset + 1;
         }
+        self.records.push_back_mut(record)
     }
 
     /// The records at and after `from`; `None` when some of them may have been forgotten.

@@ -186,18 +186,22 @@ impl Tail {
             if !self.is_current(generation) || position.offset < *partition.next.borrow() {
                 return;
             }
+            // Readable before anybody hears of it.
+            let next = position.offset + 1;
             match stored {
                 Stored::Record(record) => {
-                    state.accounts.pass(&record);
-                    state.ring.push(record);
+                    let State { ring, accounts, .. } = &mut *state;
+                    let record = ring.push(record);
+                    partition.next.send_replace(next);
+                    accounts.pass(record);
                 }
                 Stored::Foreign(position) => {
                     measures::foreign();
                     tracing::warn!(%position, "a record in the topic belongs to no account: its key is no account id");
+                    partition.next.send_replace(next);
                 }
             }
         }
-        partition.next.send_replace(position.offset + 1);
     }
 }
 

@@ -19,7 +19,13 @@ use rdkafka::{
     topic_partition_list::Offset,
 };
 
-use super::{Error, Settings, client::Consumer, measures, tail::Tail};
+use super::{
+    Error, Settings,
+    client::{Consumer, hear},
+    measures,
+    tail::Tail,
+    topic_id,
+};
 
 /// Between two looks.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -29,6 +35,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long the reader may stand still before the log's end.
 const STALL: Duration = Duration::from_secs(3);
+
+/// How many looks there are for each at the topic's id.
+const ID_EVERY: u32 = 5;
 
 /// What the watchdog last saw.
 #[derive(Debug, Default)]
@@ -82,17 +91,25 @@ pub(super) struct Watch {
 
 impl Watch {
     /// `probe` is a client of its own, so that nothing that goes wrong with the reader's can hide it.
-    pub(super) fn start(settings: &Settings, tail: &Arc<Tail>, probe: Consumer) -> Result<Self, Error> {
+    /// `topic_id` is the topic's, where there is one.
+    pub(super) fn start(
+        settings: &Settings,
+        topic_id: Option<String>,
+        tail: &Arc<Tail>,
+        probe: Consumer,
+    ) -> Result<Self, Error> {
         let status = Arc::new(Status::default());
         let (stop, stopped) = mpsc::channel();
         let mut thread = Thread {
             settings: settings.clone(),
+            topic_id,
             tail: tail.clone(),
             probe,
             status: status.clone(),
             goals: vec![None; tail.partitions().len()],
             answered: Instant::now(),
             replaced: None,
+            looks: 0,
         };
         let run = move || {
             while stopped.recv_timeout(PERIOD) == Err(mpsc::RecvTimeoutError::Timeout) {
@@ -119,6 +136,7 @@ struct Goal {
 
 struct Thread {
     settings: Settings,
+    topic_id: Option<String>,
     tail: Arc<Tail>,
     probe: Consumer,
     status: Arc<Status>,
@@ -127,13 +145,15 @@ struct Thread {
     answered: Instant,
     /// When the reader was last replaced.
     replaced: Option<Instant>,
+    looks: u32,
 }
 
 impl Thread {
     fn look(&mut self) {
+        hear(&self.probe);
         let asked = Instant::now();
-        let topic = &self.settings.topic;
-        let known = match self.probe.fetch_metadata(Some(topic), PATIENCE) {
+        let topic = self.settings.topic.clone();
+        let known = match self.probe.fetch_metadata(Some(&topic), PATIENCE) {
             Ok(metadata) => metadata.topics().first().map_or(Ok((0, None)), |topic| match topic.error() {
                 None => {
                     let orphan = topic.partitions().iter().find(|partition| partition.leader() < 0);
@@ -141,18 +161,24 @@ impl Thread {
                 }
                 Some(error) => Err(RDKafkaErrorCode::from(error)),
             }),
-            Err(_) => {
-                // What went wrong is told while the client is polled.
-                let _ = self.probe.poll(Duration::ZERO);
+            Err(error) => {
                 // Brokers at work may be slow to answer; then they are not gone.
                 if self.tail.unheard() > PATIENCE {
-                    let silent = self.probe.context().unreachable(&self.settings, self.answered.elapsed());
+                    let silent =
+                        self.probe.context().unreachable(&self.settings, self.answered.elapsed(), &error);
                     self.status.set(true, Some(silent.to_string()));
                 }
                 return;
             }
         };
         self.answered = Instant::now();
+        if known.is_ok() && self.is_another_topic() {
+            let trouble = format!(
+                "topic {topic} was deleted and made anew since this process began: what it knows is of the old one; restart it on a \
+                 database that is empty or of the new topic"
+            );
+            return self.status.set(true, Some(trouble));
+        }
         let partitions = self.tail.partitions().len();
         let trouble = match known {
             Err(code) => Some(format!("the brokers no longer know topic {topic}: {code}")),
@@ -173,6 +199,17 @@ impl Thread {
             },
         };
         self.status.set(false, trouble);
+    }
+
+    /// Asked now and then, and as long as something is wrong.
+    fn is_another_topic(&mut self) -> bool {
+        self.looks = self.looks.wrapping_add(1);
+        let Some(ours) = &self.topic_id else { return false };
+        if !self.looks.is_multiple_of(ID_EVERY) && self.status.trouble().is_none() {
+            return false;
+        }
+        let found = topic_id::fetch(self.probe.client(), &self.settings.topic, PATIENCE);
+        found.is_ok_and(|found| found != *ours)
     }
 
     /// The end of each partition.
