@@ -216,8 +216,10 @@ mod tests {
 
     #[test]
     fn every_kind_of_fault_is_drawn_sooner_or_later() {
-        let kinds: std::collections::BTreeSet<_> =
-            (0..400).flat_map(|seed| draw(seed, 6, TIME, SCOPE)).map(|planned| planned.fault.kind()).collect();
+        let kinds: std::collections::BTreeSet<_> = (0..400)
+            .flat_map(|seed| draw(seed, 6, TIME, SCOPE))
+            .map(|planned| planned.fault.kind())
+            .collect();
         assert_eq!(kinds.len(), 21, "{kinds:#?}");
     }
 }

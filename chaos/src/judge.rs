@@ -13,16 +13,17 @@ use reinstate_domain::{
     entry::Position,
     ids::{AccountId, EvidenceId},
 };
+use reinstate_projector::check::{self, check};
 use reinstate_store::{
     log::{self, LogReader},
+    postgres::Postgres,
     read_models::{
-        self, AccountRow, Projections, ReadModels,
-        memory::Memory,
-        project::{Projected, next_batch, project},
+        self, AccountRow, Snapshots as _,
+        project::{Projected, project},
     },
 };
 
-/// Records and rows of one look.
+/// Records of one look.
 const STEP: usize = 1000;
 
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +32,8 @@ pub enum Error {
     Log(#[from] log::Error),
     #[error("the read models could not be read")]
     Models(#[from] read_models::Error),
+    #[error("the rows could not be compared")]
+    Check(#[from] check::Error),
 }
 
 /// Something that must not be.
@@ -168,6 +171,24 @@ impl Ledger {
     }
 }
 
+/// Whether the rows are the fold of the log, byte for byte.
+///
+/// # Errors
+/// When the log or the database do not answer.
+pub async fn compare(log: &dyn LogReader, database: &Postgres) -> Result<Vec<Violation>, Error> {
+    let checked = check(log, database).await?;
+    let mut details: Vec<_> =
+        checked.differences.iter().map(|difference| format!("{difference:?}")).collect();
+    details.extend(checked.quarantined.iter().map(|(account, at)| format!("{account} halts at {at}")));
+    for partition in 0..log.partitions() {
+        let (rows, end) = (database.checkpoint(partition).await?, log.end(partition).await?);
+        if rows != end {
+            details.push(format!("the rows of partition {partition} are at {rows}, the log at {end}"));
+        }
+    }
+    Ok(details.into_iter().map(|detail| Violation { promise: Promise::Fold, detail }).collect())
+}
+
 /// What the auditor's tool says of the log.
 ///
 /// # Errors
@@ -183,61 +204,4 @@ pub async fn audit(log: &dyn LogReader) -> Result<Vec<Violation>, Error> {
         Violation { promise: Promise::Audit, detail: format!("{}{place}: {}", fault.kind, fault.detail) }
     };
     Ok(faults.map(violation).collect())
-}
-
-/// Folds the log anew and compares every row.
-///
-/// # Errors
-/// When the log or the read models do not answer.
-pub async fn compare(log: &dyn LogReader, found: &dyn ReadModels) -> Result<Vec<Violation>, Error> {
-    let expected = Memory::default();
-    for partition in 0..log.partitions() {
-        while let Some(batch) = next_batch(log, &expected, partition, STEP).await? {
-            expected.apply(batch).await?;
-        }
-    }
-    let mut violations = Vec::new();
-    let mut broken = |detail| violations.push(Violation { promise: Promise::Fold, detail });
-    for partition in 0..log.partitions() {
-        let (expected, found) = (
-            read_models::Snapshots::checkpoint(&expected, partition).await?,
-            found.checkpoint(partition).await?,
-        );
-        if expected != found {
-            broken(format!("the rows of partition {partition} are at {found}, the log at {expected}"));
-        }
-    }
-    let mut after = None;
-    loop {
-        let rows = expected.accounts(None, after.as_ref(), STEP).await?;
-        let others = found.accounts(None, after.as_ref(), STEP).await?;
-        for id in rows.iter().chain(&others).map(|row| &row.id).collect::<HashSet<_>>() {
-            let row = |rows: &[AccountRow]| rows.iter().find(|row| row.id == *id).map(serde_json::to_string);
-            let (one, other) = (row(&rows), row(&others));
-            let text = |row: &Option<Result<String, _>>| row.as_ref().and_then(|r| r.as_ref().ok().cloned());
-            if text(&one) != text(&other) {
-                broken(format!("the row of {id} differs"));
-            }
-            if expected.timeline(id, 0, usize::MAX >> 1).await?
-                != found.timeline(id, 0, usize::MAX >> 1).await?
-            {
-                broken(format!("the timeline of {id} differs"));
-            }
-        }
-        // Where they differ in length they were found to differ.
-        let Some(last) = rows.last().filter(|_| rows.len() == others.len()) else { break };
-        after = Some(last.id.clone());
-    }
-    let mut after = None;
-    loop {
-        let rows = expected.reactivations(None, after, STEP).await?;
-        let others = found.reactivations(None, after, STEP).await?;
-        if rows != others {
-            broken("the reactivations differ".to_owned());
-            break;
-        }
-        let Some(last) = rows.last() else { break };
-        after = Some(last.case.id);
-    }
-    Ok(violations)
 }

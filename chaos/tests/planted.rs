@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use reinstate_chaos::judge::{Ledger, Promise, audit, compare};
+use reinstate_cluster::postgres::Postgres as Server;
 use reinstate_demo::load::Journey;
 use reinstate_domain::{
     account::{
@@ -26,6 +27,7 @@ use reinstate_domain::{
 use reinstate_store::{
     journal::{Executed, Journal, Request},
     log::{self, Appended, Log, LogReader, Record, memory::Memory as MemoryLog},
+    postgres::{Postgres, Settings},
     read_models::{AccountRow, Batch, Projections, memory::Memory as Rows, project::next_batch},
 };
 
@@ -181,7 +183,8 @@ async fn nothing_is_found_where_nothing_is_wrong() {
     let mut note = world.enrolled().await;
     world.write(&world.one, &mut note, "AccountLocked", &lock()).await;
     assert_eq!(world.promises_broken(&[note]).await, []);
-    let rows = rows_of(&*world.log).await;
+    let rows = database("sound").await;
+    project_into(&rows, &*world.log).await;
     assert_eq!(compare(&*world.log, &rows).await.unwrap(), []);
 }
 
@@ -253,20 +256,25 @@ async fn a_number_that_was_left_out_of_an_account_s_history_is_caught() {
     assert_eq!(audit(&*world.log).await.unwrap().len(), 1);
 }
 
-/// The rows that a sound projector makes.
-async fn rows_of(log: &dyn LogReader) -> Rows {
-    let rows = Rows::default();
-    while let Some(batch) = next_batch(log, &rows, 0, 100).await.unwrap() {
+/// Read models in a database of their own, on the one server of this process.
+async fn database(name: &'static str) -> Postgres {
+    let create = move || Server::of_this_process().unwrap().create_database(name).unwrap();
+    let url = tokio::task::spawn_blocking(create).await.unwrap();
+    Postgres::open(&Settings::new(&url), None).await.unwrap()
+}
+
+/// Does what a sound projector does, from wherever the rows are.
+async fn project_into(rows: &Postgres, log: &dyn LogReader) {
+    while let Some(batch) = next_batch(log, rows, 0, 100).await.unwrap() {
         rows.apply(batch).await.unwrap();
     }
-    rows
 }
 
 #[tokio::test]
 async fn a_checkpoint_that_is_stored_before_its_rows_is_caught() {
     let world = World::sound();
     world.enrolled().await;
-    let rows = Rows::default();
+    let rows = database("checkpoint_first").await;
     let batch = next_batch(&*world.log, &rows, 0, 100).await.unwrap().unwrap();
     let (from, next) = (batch.from, batch.next);
     rows.apply(Batch {
@@ -281,9 +289,7 @@ async fn a_checkpoint_that_is_stored_before_its_rows_is_caught() {
     .await
     .unwrap();
     // The projector dies here, and goes on after the checkpoint.
-    while let Some(batch) = next_batch(&*world.log, &rows, 0, 100).await.unwrap() {
-        rows.apply(batch).await.unwrap();
-    }
+    project_into(&rows, &*world.log).await;
     let broken = compare(&*world.log, &rows).await.unwrap();
     assert!(broken.iter().any(|violation| violation.promise == Promise::Fold), "{broken:?}");
 }
@@ -301,7 +307,7 @@ async fn a_projector_that_folds_void_entries_is_caught() {
         let events = decide(&account, &lock(), context).events;
         world.one.append(&account, &world.request(&id), events).await.unwrap();
     }
-    let rows = Rows::default();
+    let rows = database("folds_void").await;
     let records = world.log.read(0, 0, 100).await.unwrap();
     let mut row = AccountRow::new(id.clone());
     for record in &records {
