@@ -17,7 +17,7 @@ use crate::routes::{
         accounts::enrol, accounts::read, accounts::list, portraits::put, locks::lock, locks::release, erasure::erase,
         timelines::read, reactivations::start, reactivations::read, reactivations::list, cases::reminder, codes::send,
         codes::verify, questions::answer, documents::submit, faces::challenge, faces::submit, cases::submit, cases::cancel,
-        reviews::decide, reviews::evidence, health::live, health::ready,
+        reviews::decide, reviews::evidence, health::live, health::ready, serve,
     ),
     tags(
         (name = "accounts", description = "Role backend; reading also for reviewer and auditor."),
@@ -41,9 +41,16 @@ impl Modify for Keys {
     }
 }
 
-/// `GET /openapi.json`
+/// The description, as JSON.
+pub(crate) fn document() -> Result<String, serde_json::Error> {
+    Contract::openapi().to_json()
+}
+
+/// This description.
+#[utoipa::path(get, path = "/openapi.json", tag = "operations",
+    responses((status = 200, body = Object, description = "OpenAPI 3.1")))]
 pub(crate) async fn serve() -> HttpResponse {
-    match Contract::openapi().to_json() {
+    match document() {
         Ok(json) => HttpResponse::Ok().content_type("application/json").body(json),
         Err(_) => HttpResponse::InternalServerError().finish(),
     }

@@ -16,10 +16,7 @@ use tracing::field::Empty;
 use uuid::Uuid;
 
 use crate::error::Problem;
-use crate::routes::{
-    accounts, cases, codes, documents, erasure, faces, health, locks, portraits, questions, reactivations,
-    reviews, timelines,
-};
+use crate::routes::endpoints;
 use crate::service::Service;
 use crate::settings::Settings;
 
@@ -103,49 +100,8 @@ fn routes(config: &mut web::ServiceConfig) {
     config
         .app_data(web::QueryConfig::default().error_handler(bad_query))
         .app_data(web::PathConfig::default().error_handler(|_, _| Problem::not_found().into()))
-        .route("/livez", web::get().to(health::live))
-        .route("/readyz", web::get().to(health::ready))
-        .route("/openapi.json", web::get().to(crate::openapi::serve))
-        .service(
-            web::scope("/v1")
-                .service(at("/accounts").route(web::get().to(accounts::list)))
-                .service(
-                    at("/accounts/{account}")
-                        .route(web::put().to(accounts::enrol))
-                        .route(web::get().to(accounts::read)),
-                )
-                .service(at("/accounts/{account}/portrait").route(web::put().to(portraits::put)))
-                .service(at("/accounts/{account}/locks").route(web::post().to(locks::lock)))
-                .service(at("/accounts/{account}/releases").route(web::post().to(locks::release)))
-                .service(at("/accounts/{account}/reactivations").route(web::post().to(reactivations::start)))
-                .service(at("/accounts/{account}/timeline").route(web::get().to(timelines::read)))
-                .service(at("/accounts/{account}/personal-data").route(web::delete().to(erasure::erase)))
-                .service(at("/reactivations").route(web::get().to(reactivations::list)))
-                .service(at("/reactivations/{id}").route(web::get().to(reactivations::read)))
-                .service(at("/reactivations/{id}/reminder").route(web::post().to(cases::reminder)))
-                .service(at("/reactivations/{id}/codes").route(web::post().to(codes::send)))
-                .service(at("/reactivations/{id}/verify").route(web::post().to(codes::verify)))
-                .service(at("/reactivations/{id}/answers").route(web::post().to(questions::answer)))
-                .service(at("/reactivations/{id}/documents").route(web::post().to(documents::submit)))
-                .service(at("/reactivations/{id}/face-challenges").route(web::post().to(faces::challenge)))
-                .service(at("/reactivations/{id}/faces").route(web::post().to(faces::submit)))
-                .service(at("/reactivations/{id}/submit").route(web::post().to(cases::submit)))
-                .service(at("/reactivations/{id}/cancel").route(web::post().to(cases::cancel)))
-                .service(at("/reactivations/{id}/review").route(web::post().to(reviews::decide)))
-                .service(
-                    at("/reactivations/{id}/evidence/{evidence}/{part}")
-                        .route(web::get().to(reviews::evidence)),
-                ),
-        )
+        .configure(endpoints::register)
         .default_service(web::to(|| async { Err::<HttpResponse, _>(Problem::not_found()) }));
-}
-
-/// A path whose other methods are answered 405 with a problem.
-fn at(path: &str) -> actix_web::Resource {
-    web::resource(path).default_service(web::to(|| async {
-        let detail = "This address does not know the method.";
-        Err::<HttpResponse, _>(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail))
-    }))
 }
 
 /// Every request gets an id, a log line and a place in the metrics, and is a part of its caller's trace; every refusal becomes a

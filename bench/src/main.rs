@@ -7,6 +7,8 @@ use clap::{Parser, Subcommand};
 mod accuracy;
 mod kafka;
 mod log;
+mod memory;
+mod rebuild;
 mod verify;
 
 #[derive(Parser)]
@@ -36,11 +38,32 @@ enum Bench {
         #[arg(long, default_value_t = 5)]
         seconds: u64,
     },
+    /// Rows rebuilt into PostgreSQL, beside `psql \copy` of the same rows, and the lag of live rows.
+    Rebuild {
+        /// Where the log and the database lie meanwhile. Every user must be able to walk there.
+        #[arg(long, default_value = "/var/tmp")]
+        folder: PathBuf,
+        /// Entries of each run.
+        #[arg(long, value_delimiter = ',', default_values_t = [100_000, 1_000_000])]
+        entries: Vec<usize>,
+        /// Seconds of the live part.
+        #[arg(long, default_value_t = 20)]
+        seconds: u64,
+    },
     /// Where the verifier's time goes, and whether its memory stays flat.
     Verify {
         /// Measured examinations of each subject.
         #[arg(long, default_value_t = 15)]
         runs: usize,
+    },
+    /// What the standalone server holds in memory while owners hand in documents and selfies.
+    Memory {
+        /// Each with one document, a few with two, and all but a few with a selfie.
+        #[arg(long, default_value_t = 200)]
+        journeys: usize,
+        /// How many are played at the same time.
+        #[arg(long, default_value_t = 3)]
+        at_once: usize,
     },
     /// How well documents are read and faces are matched, on the labelled photos at hand.
     Accuracy,
@@ -51,7 +74,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     match Cli::parse().bench {
         Bench::Log { folder, seconds } => log::run(&folder, seconds).await?,
         Bench::Kafka { brokers, seconds } => kafka::run(brokers, seconds).await?,
+        Bench::Rebuild { folder, entries, seconds } => rebuild::run(&folder, &entries, seconds).await?,
         Bench::Verify { runs } => verify::run(runs)?,
+        Bench::Memory { journeys, at_once } => memory::run(journeys, at_once)?,
         Bench::Accuracy => accuracy::run()?,
     }
     Ok(())

@@ -5,10 +5,7 @@ use std::{
     io::{self, Write as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     thread,
     time::Instant,
 };
@@ -291,28 +288,22 @@ fn unmount(disks: &[PathBuf]) {
 
 /// Both apis in turn, for customers who don't care which one they meet.
 pub struct Doors {
-    backends: Vec<Client>,
+    backend: Client,
     outbox: Outbox,
-    next: AtomicUsize,
 }
 
 impl Doors {
     #[must_use]
     pub fn of(system: &System) -> Self {
-        let key = system.key("BACKEND").unwrap_or_default();
-        let backend = |url: &str| Client::with_timeout(url, ANSWER).with_key(key);
-        Self {
-            backends: system.urls().into_iter().map(backend).collect(),
-            outbox: Outbox::new(&system.outbox()),
-            next: AtomicUsize::new(0),
-        }
+        let backend = Client::with_timeout(&system.urls().join(","), ANSWER);
+        let backend = backend.with_key(system.key("BACKEND").unwrap_or_default());
+        Self { backend, outbox: Outbox::new(&system.outbox()) }
     }
 }
 
 impl Servers for Doors {
     fn backend(&self) -> Client {
-        let n = self.next.fetch_add(1, Ordering::Relaxed);
-        self.backends[n % self.backends.len()].clone()
+        self.backend.clone()
     }
 
     fn outbox(&self) -> Outbox {

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! FOLDER/lock         held by that process for as long as it lives; holds its id
-//! FOLDER/cluster.env  where everything is, written once everything is ready, gone after `down`
+//! FOLDER.env          where everything is, written once everything is ready, gone after `down`
+//! FOLDER/failure      what did not come back when `up` was said again
 //! FOLDER/processes    NAME PID START of each process, for the cleaning up after one that was killed
 //! ```
 
@@ -69,6 +70,8 @@ enum Failure {
     Runs(PathBuf),
     #[error("the cluster did not start: {said}")]
     NotUp { said: String },
+    #[error("not everything came back: {said}")]
+    NotHealed { said: String },
     #[error("the cluster was not ready within {} s; see {}", PATIENCE.as_secs(), log.display())]
     Late { log: PathBuf },
     #[error("signals can't be watched")]
@@ -111,6 +114,10 @@ impl Place {
         self.folder.join(name)
     }
 
+    fn announcement(&self) -> PathBuf {
+        self.folder.with_extension("env")
+    }
+
     fn failed(&self, source: io::Error) -> Failure {
         Failure::Folder { path: self.folder.clone(), source }
     }
@@ -141,14 +148,17 @@ impl Place {
             self.start(size, &log)?;
         } else {
             println!("it runs already: what has ended is started again");
-            fs::remove_file(self.file("cluster.env")).or_else(absent_is_fine).map_err(|e| self.failed(e))?;
+            self.forget(&[self.announcement(), self.file("failure")])?;
             self.signal(Signal::HUP);
         }
         let begin = Instant::now();
         loop {
-            if self.file("cluster.env").exists() {
-                println!("ready: {}", self.file("cluster.env").display());
+            if self.announcement().exists() {
+                println!("ready: {}", self.announcement().display());
                 return Ok(());
+            }
+            if let Ok(said) = fs::read_to_string(self.file("failure")) {
+                return Err(Failure::NotHealed { said });
             }
             // Until it has taken the lock, it may seem that nobody runs.
             if begin.elapsed() > Duration::from_secs(2) && self.lock()?.is_some() {
@@ -219,8 +229,12 @@ impl Place {
                 let _ = kill_process(pid, Signal::KILL);
             }
         }
-        for name in ["processes", "cluster.env"] {
-            fs::remove_file(self.file(name)).or_else(absent_is_fine).map_err(|e| self.failed(e))?;
+        self.forget(&[self.file("processes"), self.announcement(), self.file("failure")])
+    }
+
+    fn forget(&self, files: &[PathBuf]) -> Result<(), Failure> {
+        for file in files {
+            fs::remove_file(file).or_else(absent_is_fine).map_err(|e| self.failed(e))?;
         }
         Ok(())
     }
@@ -254,7 +268,10 @@ impl Place {
                 _ = heal.recv() => {
                     match system.heal() {
                         Ok(()) => self.announce(&system)?,
-                        Err(error) => eprintln!("reinstate-cluster: not everything came back: {}", in_one_line(&error)),
+                        Err(error) => {
+                            let said = in_one_line(&error);
+                            write_private(&self.file("failure"), &said).map_err(|e| self.failed(e))?;
+                        }
                     }
                 }
             }
@@ -270,7 +287,7 @@ impl Place {
         });
         let lines: String = lines.collect();
         write_private(&self.file("processes"), &lines)
-            .and_then(|()| write_private(&self.file("cluster.env"), &system.environment()))
+            .and_then(|()| write_private(&self.announcement(), &system.environment()))
             .map_err(|e| self.failed(e))
     }
 }

@@ -315,6 +315,19 @@ impl System {
     /// # Errors
     /// What does not come back.
     pub fn heal(&self) -> Result<(), Error> {
+        let begin = Instant::now();
+        loop {
+            // One that was killed a moment ago may still seem to be there.
+            self.start_again()?;
+            let Some(late) = self.services.iter().find(|service| !service.is_ready()) else { return Ok(()) };
+            if begin.elapsed() > PATIENCE {
+                return Err(late.late("become ready"));
+            }
+            thread::sleep(LOOK);
+        }
+    }
+
+    fn start_again(&self) -> Result<(), Error> {
         for broker in 0..self.kafka.len() {
             if self.kafka.pid(broker).is_some_and(is_alive) {
                 self.kafka.resume(broker)?;
@@ -327,12 +340,11 @@ impl System {
         } else {
             self.postgres.restart()?;
         }
-        self.kafka.wait_until_ready()?;
         for service in &self.services {
             service.resume();
             service.start()?;
         }
-        self.wait_until_ready()
+        Ok(())
     }
 
     /// Waits until every service says that it is ready.
@@ -348,8 +360,11 @@ impl System {
     /// # Errors
     /// What did not end in time; it was killed.
     pub fn stop(&self) -> Result<(), Error> {
-        self.services.iter().for_each(Service::terminate);
-        let services: Result<Vec<_>, _> = self.services.iter().map(Service::wait_until_ended).collect();
+        // What somebody killed has ended already, and not well.
+        let running: Vec<_> =
+            self.services.iter().filter(|service| service.pid().is_some_and(is_alive)).collect();
+        running.iter().for_each(|service| service.terminate());
+        let services: Result<Vec<_>, _> = running.iter().map(|service| service.wait_until_ended()).collect();
         for broker in 0..self.kafka.len() {
             self.kafka.kill(broker)?;
         }

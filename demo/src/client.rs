@@ -1,6 +1,8 @@
 //! A caller of the interface (docs/api.md) under one key.
 
 use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -60,27 +62,31 @@ pub enum Body<'a> {
 #[derive(Clone)]
 pub struct Client {
     agent: ureq::Agent,
-    url: String,
+    urls: Arc<[String]>,
+    /// Requests that were sent, by all clones.
+    sent: Arc<AtomicUsize>,
     key: Option<String>,
 }
 
 impl Client {
-    /// A caller without a key. `url` is the server's address without a path, such as `http://127.0.0.1:8080`.
+    /// A caller without a key. `urls` is the server's address without a path, such as `http://127.0.0.1:8080`; of several instances
+    /// the addresses with commas between, which are called in turn.
     #[must_use]
-    pub fn new(url: &str) -> Self {
-        Self::with_timeout(url, TIMEOUT)
+    pub fn new(urls: &str) -> Self {
+        Self::with_timeout(urls, TIMEOUT)
     }
 
     /// As [`Self::new`], for a caller who waits no longer than this for an answer.
     #[must_use]
-    pub fn with_timeout(url: &str, timeout: Duration) -> Self {
+    pub fn with_timeout(urls: &str, timeout: Duration) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .proxy(None)
             .timeout_global(Some(timeout))
             .build();
-        Self { agent: config.into(), url: url.trim_end_matches('/').to_owned(), key: None }
+        let urls = urls.split(',').map(|url| url.trim().trim_end_matches('/').to_owned()).collect();
+        Self { agent: config.into(), urls, sent: Arc::default(), key: None }
     }
 
     /// The same server under a key or an owner's token.
@@ -136,7 +142,8 @@ impl Client {
         body: Body<'_>,
         headers: &[(&str, &str)],
     ) -> Result<Answer, Error> {
-        let mut request = Request::builder().method(method.clone()).uri(format!("{}{path}", self.url));
+        let turn = self.sent.fetch_add(1, Ordering::Relaxed) % self.urls.len();
+        let mut request = Request::builder().method(method.clone()).uri(format!("{}{path}", self.urls[turn]));
         if let Some(key) = &self.key {
             request = request.header("Authorization", format!("Bearer {key}"));
         }

@@ -13,7 +13,7 @@ use reinstate_demo::{Client, Outbox, Pictures, STORIES, Stage, Story, Teller, st
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// Where the server listens, such as http://127.0.0.1:8080.
+    /// Where the server listens, such as http://127.0.0.1:8080; several instances with commas between.
     #[arg(long, env = "REINSTATE_URL")]
     url: String,
     /// A key of the role `backend`.
@@ -95,7 +95,7 @@ fn summarise(rows: &[(&Story, bool, String)], out: &mut dyn Write) -> io::Result
 
 fn look_around(arguments: &Arguments, account: &str, out: &mut dyn Write) -> io::Result<()> {
     let Arguments { url, backend_key, auditor_key, .. } = arguments;
-    let url = url.trim_end_matches('/');
+    let url = url.split(',').next().unwrap_or_default().trim_end_matches('/');
     writeln!(out, "\nThe server listens on {url}. To look around:\n")?;
     writeln!(out, "    curl -s -H 'Authorization: Bearer {backend_key}' {url}/v1/accounts/{account}")?;
     writeln!(

@@ -10,6 +10,7 @@ use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithHttpConfig as 
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use reinstate_store::trace;
+use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, filter_fn};
 use tracing_subscriber::fmt::format::{Format, Json, JsonFields, Writer};
@@ -19,6 +20,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, Registry};
 
+use crate::in_one_line;
 use crate::settings::{Logging, Traces};
 
 /// How long a collector may take for a batch, and the end of the process waits for the last one.
@@ -134,7 +136,8 @@ impl HttpClient for Collector {
     }
 }
 
-/// The library's JSON line with the current trace's id in front, so that a request is found in the logs of every service.
+/// The library's JSON line with the current trace's id in front, so that a request is found in the logs of every service, and with
+/// the causes of an error.
 struct WithTrace(Format<Json>);
 
 impl Default for WithTrace {
@@ -155,10 +158,30 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let Some(trace) = trace::current() else { return self.0.format_event(context, writer, event) };
+        let mut causes = Causes::default();
+        event.record(&mut causes);
         let mut line = String::new();
         self.0.format_event(context, Writer::new(&mut line), event)?;
         let rest = line.strip_prefix('{').ok_or(fmt::Error)?;
-        write!(writer, "{{\"trace_id\":\"{}\",{rest}", crate::trace::id(&trace))
+        writer.write_char('{')?;
+        if let Some(trace) = trace::current() {
+            write!(writer, "\"trace_id\":\"{}\",", crate::trace::id(&trace))?;
+        }
+        if let Causes(Some(causes)) = causes {
+            write!(writer, "\"causes\":{},", serde_json::Value::String(causes))?;
+        }
+        writer.write_str(rest)
     }
+}
+
+/// What is behind the error of an event: the line itself has its text only.
+#[derive(Default)]
+struct Causes(Option<String>);
+
+impl Visit for Causes {
+    fn record_error(&mut self, _: &Field, error: &(dyn std::error::Error + 'static)) {
+        self.0 = error.source().map(in_one_line);
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
 }

@@ -1,11 +1,16 @@
 //! Entries → read models.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
+use jiff::Timestamp;
 use reinstate_store::{
     keys::{self, Keys},
     log::{self, LogReader},
-    read_models::{self, Batch, Projections, project::next_batch},
+    read_models::{self, Batch, Projections, project::batch_from},
 };
 use tokio::task::JoinSet;
 
@@ -13,6 +18,10 @@ use crate::REST;
 
 /// The records of one step.
 const STEP: usize = 500;
+
+/// How often the accounts that halt are counted, and how many at most.
+const COUNT: Duration = Duration::from_secs(5);
+const COUNTED: usize = 10_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -38,12 +47,15 @@ pub struct Projector {
     log: Arc<dyn LogReader>,
     models: Arc<dyn Projections>,
     keys: Arc<dyn Keys>,
+    /// The partitions' checkpoints as this projector left them, so that it need not ask: whoever moves them is noticed when the next
+    /// batch is applied.
+    places: Mutex<HashMap<u32, u64>>,
 }
 
 impl Projector {
     #[must_use]
     pub fn new(log: Arc<dyn LogReader>, models: Arc<dyn Projections>, keys: Arc<dyn Keys>) -> Self {
-        Self { log, models, keys }
+        Self { log, models, keys, places: Mutex::default() }
     }
 
     /// Brings a partition's rows forward by some records, if there are any.
@@ -54,18 +66,42 @@ impl Projector {
     /// # Errors
     /// Nothing was stored; the step may be repeated.
     pub async fn step(&self, partition: u32) -> Result<Step, Error> {
-        let batch = next_batch(&*self.log, &*self.models, partition, STEP).await.map_err(Error::Models)?;
+        // Taken: after an error it asks again.
+        let place = self.places().remove(&partition);
+        let place = match place {
+            Some(place) => place,
+            None => self.models.checkpoint(partition).await.map_err(Error::Models)?,
+        };
+        let begin = Instant::now();
+        let batch =
+            batch_from(&*self.log, &*self.models, partition, place, STEP).await.map_err(Error::Models)?;
         let Some(batch) = batch else {
-            let next = self.models.checkpoint(partition).await.map_err(Error::Models)?;
-            return Ok(Step::Idle { next });
+            self.places().insert(partition, place);
+            lag(partition, 0, 0.0);
+            return Ok(Step::Idle { next: place });
         };
         for account in &batch.erased {
             self.keys.erase(account).await.map_err(Error::Keys)?;
         }
         alarm(&batch);
-        let next = batch.next;
-        self.models.apply(batch).await.map_err(Error::Models)?;
+        let Batch { from, next, time, .. } = batch;
+        match self.models.apply(batch).await {
+            Ok(()) => {}
+            // A rebuild's rows have taken the place of these, or another projector is at work: from there on, then.
+            Err(read_models::Error::OutOfStep { found, .. }) => return Ok(Step::Applied { next: found }),
+            Err(error) => return Err(Error::Models(error)),
+        }
+        self.places().insert(partition, next);
+        metrics::counter!("reinstate_projection_entries_total").increment(next - from);
+        metrics::histogram!("reinstate_projection_batch_seconds").record(begin.elapsed().as_secs_f64());
+        let behind = self.log.end(partition).await.map_err(Error::Log)?.saturating_sub(next);
+        let age = time.map_or(0.0, |time| Timestamp::now().duration_since(time).as_secs_f64());
+        lag(partition, behind, age.max(0.0));
         Ok(Step::Applied { next })
+    }
+
+    fn places(&self) -> MutexGuard<'_, HashMap<u32, u64>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns once the rows have everything that was in the log when this was called: what a start waits for.
@@ -91,7 +127,19 @@ impl Projector {
             let projector = self.clone();
             partitions.spawn(async move { projector.follow(partition).await });
         }
+        partitions.spawn(async move { self.count().await });
         partitions.join_all().await;
+    }
+
+    /// Counts the accounts that halt, for whoever watches.
+    async fn count(&self) {
+        loop {
+            if let Ok(halted) = self.models.quarantined(COUNTED).await {
+                #[expect(clippy::cast_precision_loss, reason = "at most 10,000")]
+                metrics::gauge!("reinstate_projection_quarantined_accounts").set(halted.len() as f64);
+            }
+            tokio::time::sleep(COUNT).await;
+        }
     }
 
     async fn follow(&self, partition: u32) {
@@ -107,6 +155,14 @@ impl Projector {
             }
         }
     }
+}
+
+/// How far the rows are behind the log: in entries that are not in them, and in the age of the newest that is (0 when they have all).
+fn lag(partition: u32, entries: u64, seconds: f64) {
+    let partition = partition.to_string();
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
+    metrics::gauge!("reinstate_projection_lag_entries", "partition" => partition.clone()).set(entries as f64);
+    metrics::gauge!("reinstate_projection_lag_seconds", "partition" => partition).set(seconds);
 }
 
 /// Says of each account that halts with this batch that it does.

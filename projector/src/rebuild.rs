@@ -175,16 +175,16 @@ async fn load(
         let loader = generation.loader().await.map_err(Error::Database)?;
         folding.spawn(Folder::new(loader, accounts.div_ceil(folders)).run(chunks));
     }
-    let checkpoints = read(log, &senders, progress).await?;
+    let checkpoints = read(log, &senders, progress).await;
     drop(senders);
     let mut erased = Vec::new();
     while let Some(folded) = folding.join_next().await {
         erased.extend(folded.map_err(|_| Error::Broken)??);
     }
-    Ok((checkpoints, erased))
+    Ok((checkpoints?, erased))
 }
 
-/// Reads the log and deals the records out. A folder that gave up says why when it is joined, so its records are dropped here.
+/// Reads the log and deals the records out. Ends when a folder gave up; that one says why when it is joined.
 async fn read(
     log: &Arc<dyn LogReader>,
     folders: &[mpsc::Sender<Vec<Record>>],
@@ -213,7 +213,7 @@ async fn read(
                 dealt[usize::try_from(folder).unwrap_or(0)].push(record);
             }
             for (folder, records) in folders.iter().zip(dealt) {
-                let _ = folder.send(records).await;
+                folder.send(records).await.map_err(|_| Error::Broken)?;
             }
             progress.send_replace(measured(entries, total, begin.elapsed()));
         }
@@ -273,21 +273,16 @@ impl Folder {
                 Projected::Void => false,
                 Projected::Held => true,
                 Projected::Quarantined { effective } => effective,
-                Projected::Folded { entry, cases } => {
-                    for case in cases {
-                        let (account, version, position) =
-                            (record.account.clone(), entry.version, record.position);
-                        let row = ReactivationRow { account, case, version, position };
-                        // A case that is no longer the newest stays as it was.
-                        match kept.newest.replace(row) {
-                            Some(before)
-                                if kept.newest.as_ref().is_some_and(|new| new.case.id != before.case.id) =>
-                            {
-                                self.loader.reactivation(&before).await?;
-                            }
-                            _ => {}
-                        }
+                Projected::Folded { entry, earlier } => {
+                    let at = (entry.version, record.position);
+                    for case in earlier {
+                        // It is no longer the newest and stays as this entry left it.
+                        let (account, (version, position)) = (record.account.clone(), at);
+                        self.loader
+                            .reactivation(&ReactivationRow { account, case, version, position })
+                            .await?;
                     }
+                    kept.newest = kept.account.state.case.as_ref().map(|_| at);
                     if entry.events.iter().any(|event| matches!(event, Event::PersonalDataErased(_))) {
                         self.erased.push(record.account.clone());
                     }

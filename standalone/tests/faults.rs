@@ -47,8 +47,11 @@ fn without_a_model_file_the_interface_answers_and_readyz_names_the_file() {
     eventually("a word about the model", || {
         let answer = server.anybody().get("/readyz").unwrap();
         let said = String::from_utf8_lossy(&answer.bytes).into_owned();
+        let place = broken.to_str().unwrap();
+        assert!(!said.contains(place), "whoever asks need not know where on the machine: {said}");
         (answer.status == 503 && said.contains(altered)).then_some(())
     });
+    assert!(folder.said().contains(broken.to_str().unwrap()), "the log says where the file is");
     // A case that needs no model goes its way.
     let case = Case::with_codes_only(&server);
     case.pass_codes(&server);

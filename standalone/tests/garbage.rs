@@ -6,11 +6,15 @@ mod support;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use reinstate_demo::{Answer, Body, Method, Part, client};
 use serde_json::{Value, json};
 use support::cases::{Case, count, enrolment, events, fresh_account, lock, locked_account};
-use support::{Process, eventually, server};
+use support::{Process, eventually, jpeg, server};
+
+/// How long a read waits for the position that it asks for (api.md §1).
+const READ_YOUR_WRITES: Duration = Duration::from_secs(2);
 
 /// A refusal: status, code, and a problem that explains itself without repeating what was sent.
 #[track_caller]
@@ -131,6 +135,46 @@ fn a_bad_field_is_pointed_at_and_its_value_is_not_repeated() {
 }
 
 #[test]
+fn an_array_where_an_object_belongs_is_refused() {
+    let server = server("garbage");
+    let case = Case::with_codes_only(&server);
+    case.acknowledge();
+    let with = |field: &str, value: Value| {
+        let mut body = enrolment();
+        body[field] = value;
+        body
+    };
+    // Each has the values of the object's fields in their order, or none where all may be absent.
+    for (body, place) in [
+        (json!([]), ""),
+        (json!([enrolment()["contacts"], null, [], {}, {}]), ""),
+        (with("contacts", json!(["+447700900123", "owner@example.org"])), "/contacts"),
+        (with("contacts", json!([])), "/contacts"),
+        (with("identity", json!(["Jonas Emil", "Lindqvist", "1969-03-14", null])), "/identity"),
+        (with("questions", json!([["boat", "Which?", "Albatross"]])), "/questions/0"),
+        (with("factors", json!([])), "/factors"),
+        (with("attributes", json!([null, "low", null])), "/attributes"),
+    ] {
+        let answer = put_account(&server, Body::Json(&body));
+        assert_refused(&answer, 422, "validation_failed");
+        assert_eq!(pointer(&answer), place, "{}", answer.json());
+    }
+    let locks = format!("/v1/accounts/{}/locks", case.account);
+    for (path, body) in [
+        (locks, json!(["owner_request", null])),
+        (case.path("/codes"), json!(["phone"])),
+        (case.path("/verify"), json!(["123456", null])),
+        (case.path("/answers"), json!([{"boat": "albatross"}])),
+    ] {
+        let answer = server.backend().post(&path, Body::Json(&body)).unwrap();
+        assert_refused(&answer, 422, "validation_failed");
+    }
+    let review = server.reviewer().post(&case.path("/review"), Body::Json(&json!(["approve", "I say so"])));
+    assert_refused(&review.unwrap(), 422, "validation_failed");
+    assert_eq!(count(&case.events(&server), "CodeIssued"), 0);
+}
+
+#[test]
 fn unknown_addresses_methods_and_parameters_are_refused() {
     let server = server("garbage");
     let backend = server.backend();
@@ -154,14 +198,6 @@ fn png_header(width: u32, height: u32) -> Vec<u8> {
     bytes.extend(height.to_be_bytes());
     bytes.extend([8, 2, 0, 0, 0, 0, 0, 0, 0]);
     bytes
-}
-
-fn jpeg(width: u32, height: u32) -> Vec<u8> {
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    let picture =
-        image::RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, y as u8, (x ^ y) as u8]));
-    picture.write_to(&mut bytes, image::ImageFormat::Jpeg).unwrap();
-    bytes.into_inner()
 }
 
 #[test]
@@ -555,7 +591,11 @@ fn a_read_waits_for_the_position_of_a_write_and_says_so_when_it_does_not_come() 
         let answer = backend.send(Method::GET, &path, Body::Nothing, &[("Reinstate-After", bad)]).unwrap();
         assert_refused(&answer, 400, "position_invalid");
     }
+    // The log does not have this position yet.
+    let asked = Instant::now();
     let far = backend.send(Method::GET, &path, Body::Nothing, &[("Reinstate-After", "0:99999999")]).unwrap();
+    assert!(asked.elapsed() >= READ_YOUR_WRITES, "it was waited for");
     assert_refused(&far, 503, "read_model_behind");
-    assert!(far.header("Retry-After").is_some());
+    let seconds: u64 = far.header("Retry-After").unwrap().parse().unwrap();
+    assert!(seconds > 0);
 }

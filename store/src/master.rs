@@ -85,20 +85,30 @@ impl Master {
         Self::parse(Zeroizing::new(text).as_bytes())
     }
 
-    /// Makes a new key and keeps it in `path`, readable by its owner alone and synced before this returns. Never overwrites.
+    /// Makes a new key and keeps it in `path`, readable by its owner alone and synced before this returns. Never overwrites;
+    /// the file is there whole or not at all, whenever the process is killed.
     ///
     /// # Errors
     /// [`Error::Unwritable`], also when the file exists; [`Error::Random`].
     pub fn generate(path: &Path) -> Result<Self, Error> {
         let master = Self(Secret::random().map_err(Error::Random)?);
         let unwritable = |source| Error::Unwritable { path: path.to_owned(), source };
+        let unfinished = path.with_extension("unfinished");
+        match fs::remove_file(&unfinished) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unwritable(error)),
+            _ => {}
+        }
         let mut options = fs::OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(path).map_err(unwritable)?;
+        let mut file = options.open(&unfinished).map_err(unwritable)?;
         let text = Zeroizing::new(hex::encode(master.0.expose()) + "\n");
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(unwritable)?;
+        // Unlike a rename, a link fails where somebody else's key is.
+        let linked = fs::hard_link(&unfinished, path).map_err(unwritable);
+        fs::remove_file(&unfinished).map_err(unwritable)?;
+        linked?;
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(unwritable)?;
         Ok(master)
@@ -175,6 +185,18 @@ mod tests {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
             assert!(matches!(Master::from_file(&path), Err(Error::TooOpen { .. })));
         }
+    }
+
+    #[test]
+    fn what_a_killed_start_left_behind_is_no_key_and_in_nobodys_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("master.key");
+        fs::write(path.with_extension("unfinished"), "07").unwrap();
+        let made = Master::generate(&path).unwrap();
+        assert_eq!(Master::from_file(&path).unwrap().0.expose(), made.0.expose());
+        let left: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["master.key"]);
     }
 
     #[test]

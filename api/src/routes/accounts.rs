@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{List, Page, account_id, answer_account, await_after, respond};
+use crate::answers::Memory;
 use crate::auth::{Allowed, Inspect, Manage};
 use crate::error::{FieldError, Problem};
 use crate::json::Json;
@@ -129,9 +130,12 @@ impl EnrolmentBody {
     }
 
     /// The part that is sealed, its answers hashed. Takes a moment for each answer.
-    fn person(self) -> Result<(Person, Attributes), Problem> {
+    fn person(self, memory: &mut Memory) -> Result<(Person, Attributes), Problem> {
         let questions = self.questions.into_iter().map(|q| {
-            let answer = answers::hash(&q.answer).map_err(|_| Problem::internal())?;
+            let answer = answers::hash(&q.answer, memory).map_err(|error| {
+                tracing::error!(%error, "an answer can't be hashed");
+                Problem::internal()
+            })?;
             Ok(Question { id: q.id, prompt: q.prompt, answer })
         });
         let identity = self.identity.map(|i| Identity {
@@ -232,7 +236,7 @@ async fn prepare(
     if account.erased {
         return Err(Problem::refused(&reinstate_domain::account::Refusal::Erased, service.ports.clock.now()));
     }
-    let (person, attributes) = web::block(move || body.person()).await.map_err(|_| Problem::internal())??;
+    let (person, attributes) = answers::apart(move |memory| body.person(memory)).await??;
     let key = service.key(id).await?;
     let plain = serde_json::to_vec(&person).map_err(|_| Problem::internal())?;
     let profile = seal::seal(&key, id, purpose::PROFILE, &plain).map_err(|_| Problem::internal())?;

@@ -4,6 +4,7 @@ pub(crate) mod accounts;
 pub(crate) mod cases;
 pub(crate) mod codes;
 pub(crate) mod documents;
+pub(crate) mod endpoints;
 pub(crate) mod erasure;
 pub(crate) mod faces;
 pub(crate) mod health;

@@ -70,6 +70,5 @@ async fn compare(
     }
     let Some(person) = service.person(id, account).await? else { return Ok(false) };
     let answers = answers.clone();
-    let compared = web::block(move || answers::all_right(&person.questions, &answers)).await;
-    compared.map_err(|_| Problem::internal())
+    answers::apart(move |memory| answers::all_right(&person.questions, &answers, memory)).await
 }

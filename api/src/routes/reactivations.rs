@@ -91,7 +91,8 @@ pub(crate) async fn read(
     Ok(respond(StatusCode::OK, &body, body.version, body.position, false))
 }
 
-/// Waits until the reactivation shows something new, or the time is over, or the process ends. Nothing new comes after its end.
+/// Waits until the reactivation shows something new, or the time is over. Nothing new comes after its end, and a server that
+/// stops waits no longer.
 async fn hold(
     service: &Service,
     allowed: &Allowed<Follow>,
@@ -109,7 +110,7 @@ async fn hold(
             return Ok(newest);
         }
         tokio::select! {
-            Ok(()) = changes.changed() => {}
+            changed = changes.changed() => changed.map_err(|_| Problem::read_model_behind())?,
             () = tokio::time::sleep_until(until) => return Ok(newest),
             () = service.ports.stop.requested() => return Ok(newest),
         }

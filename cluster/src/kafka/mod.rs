@@ -312,15 +312,10 @@ impl Kafka {
     }
 
     fn format(&self, node: &Node, cluster: &str, scram: &[String]) -> Result<Child, Error> {
-        let mut arguments = vec![
-            "-Xmx256m",
-            "-XX:TieredStopAtLevel=1",
-            "kafka.tools.StorageTool",
-            "format",
-            "-t",
-            cluster,
-            "-c",
-        ];
+        // Written so, because an id may begin with a dash.
+        let cluster = format!("--cluster-id={cluster}");
+        let mut arguments =
+            vec!["-Xmx256m", "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", &cluster, "-c"];
         let properties = node.properties();
         let properties = properties.to_string_lossy();
         arguments.push(&properties);

@@ -171,8 +171,17 @@ impl Process {
 
     /// SIGTERM; the server drains and ends well.
     pub fn stop(&mut self) {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::TERM).unwrap();
+        self.terminate();
+        self.await_end();
+    }
+
+    /// SIGTERM.
+    pub fn terminate(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+    }
+
+    /// Waits until the server has ended well.
+    pub fn await_end(&mut self) {
         let child = &mut self.child;
         let status = eventually("the end of the server", || child.try_wait().unwrap());
         assert!(status.success(), "the server ended with {status}");
@@ -233,6 +242,15 @@ impl Drop for Server {
         self.process.stop();
         self.folder.assert_clean();
     }
+}
+
+/// A photo of nothing.
+pub fn jpeg(width: u32, height: u32) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let picture =
+        image::RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, y as u8, (x ^ y) as u8]));
+    picture.write_to(&mut bytes, image::ImageFormat::Jpeg).unwrap();
+    bytes.into_inner()
 }
 
 /// Where `models/fetch` puts the photos.

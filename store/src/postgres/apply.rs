@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use reinstate_domain::ids::AccountId;
-use tokio_postgres::Transaction;
+use tokio_postgres::Client;
 
 use super::{
     Error, Postgres,
@@ -24,14 +24,8 @@ impl Projections for Postgres {
         let Batch { partition, from: expected, next, .. } = batch;
         let columns = Columns::of(&batch)?;
         let applied = self.pool.within(async {
-            let mut client = self.pool.lease().await?;
-            let tx = client.transaction().await?;
-            let moved = put(&tx, &self.tables, &batch, &columns).await?;
-            if moved {
-                tx.commit().await?;
-            } else {
-                tx.rollback().await?;
-            }
+            let client = self.pool.lease().await?;
+            let moved = put(&client, &self.tables, &batch, &columns).await?;
             client.done();
             Ok(moved)
         });
@@ -52,49 +46,53 @@ impl Projections for Postgres {
     }
 }
 
-/// The checkpoint, then everything of a batch in one go: the statements are sent without waiting for each other's answers. False when
-/// the checkpoint is elsewhere: then the caller rolls back.
+/// One transaction in two exchanges: the checkpoint, and then everything of the batch, sent without waiting for each other's answers. False
+/// when the checkpoint is elsewhere: then nothing was changed. An error leaves the connection in the middle of the transaction; it is
+/// not to be used again, and the server rolls back.
 async fn put(
-    tx: &deadpool_postgres::Transaction<'_>,
+    client: &deadpool_postgres::Object,
     tables: &Tables,
     batch: &Batch,
     columns: &Columns<'_>,
 ) -> Result<bool, Error> {
     let (partition, from, next): (i32, i64, i64) =
         (signed(batch.partition), signed(batch.from), signed(batch.next));
-    let (share, notify) = (tx.prepare_cached(SHARE).await?, tx.prepare_cached(NOTIFY).await?);
+    let (share, notify) = (client.prepare_cached(SHARE).await?, client.prepare_cached(NOTIFY).await?);
     let checkpoint = if from == 0 { &tables.begin_checkpoint } else { &tables.move_checkpoint };
-    let checkpoint = tx.prepare_cached(checkpoint).await?;
-    let accounts = tx.prepare_cached(&tables.put_accounts).await?;
-    let reactivations = tx.prepare_cached(&tables.put_reactivations).await?;
-    let timelines = tx.prepare_cached(&tables.put_timelines).await?;
-    let tx: &Transaction<'_> = tx;
+    let checkpoint = client.prepare_cached(checkpoint).await?;
+    let accounts = client.prepare_cached(&tables.put_accounts).await?;
+    let reactivations = client.prepare_cached(&tables.put_reactivations).await?;
+    let timelines = client.prepare_cached(&tables.put_timelines).await?;
+    let client: &Client = client;
 
-    let shared = async { if tables.live { tx.execute(&share, &[&WRITERS_LOCK]).await } else { Ok(0) } };
+    let shared = async { if tables.live { client.execute(&share, &[&WRITERS_LOCK]).await } else { Ok(0) } };
     let moved = async {
         if from == 0 {
-            tx.execute(&checkpoint, &[&partition, &next]).await
+            client.execute(&checkpoint, &[&partition, &next]).await
         } else {
-            tx.execute(&checkpoint, &[&partition, &next, &from]).await
+            client.execute(&checkpoint, &[&partition, &next, &from]).await
         }
     };
+    let (.., moved) = tokio::try_join!(biased; client.batch_execute("BEGIN"), shared, moved)?;
+    if moved != 1 {
+        client.batch_execute("ROLLBACK").await?;
+        return Ok(false);
+    }
     let told = async {
         if tables.live {
-            tx.execute(&notify, &[&CHANNEL, &format!("{}:{}", batch.partition, batch.next)]).await
+            client.execute(&notify, &[&CHANNEL, &format!("{}:{}", batch.partition, batch.next)]).await
         } else {
             Ok(0)
         }
     };
-    let (_, moved) = tokio::try_join!(biased; shared, moved)?;
-    if moved != 1 {
-        return Ok(false);
-    }
     tokio::try_join!(
         biased;
-        columns.put_accounts(tx, &accounts),
-        columns.put_reactivations(tx, &reactivations),
-        columns.put_timelines(tx, &timelines),
+        columns.put_accounts(client, &accounts),
+        columns.put_reactivations(client, &reactivations),
+        columns.put_timelines(client, &timelines),
         told,
+        // After a statement that failed this is a ROLLBACK, and the failure is what is returned.
+        client.batch_execute("COMMIT"),
     )?;
     Ok(true)
 }
@@ -129,7 +127,7 @@ impl<'a> Columns<'a> {
 
     pub(super) async fn put_accounts(
         &self,
-        tx: &Transaction<'_>,
+        client: &Client,
         statement: &tokio_postgres::Statement,
     ) -> Result<u64, tokio_postgres::Error> {
         fn column<T>(rows: &[AccountColumns], get: impl Fn(&AccountColumns) -> T) -> Vec<T> {
@@ -140,27 +138,28 @@ impl<'a> Columns<'a> {
             return Ok(0);
         }
         let texts = |get: fn(&AccountColumns) -> &str| rows.iter().map(get).collect::<Vec<&str>>();
-        tx.execute(
-            statement,
-            &[
-                &texts(|row| &row.account),
-                &column(rows, |row| row.partition),
-                &column(rows, |row| row.position),
-                &column(rows, |row| row.version),
-                &column(rows, |row| row.status),
-                &column(rows, |row| row.deadline),
-                &column(rows, |row| row.deadline_case),
-                &column(rows, |row| row.work_since),
-                &column(rows, |row| row.quarantined_at),
-                &texts(|row| &row.row),
-            ],
-        )
-        .await
+        client
+            .execute(
+                statement,
+                &[
+                    &texts(|row| &row.account),
+                    &column(rows, |row| row.partition),
+                    &column(rows, |row| row.position),
+                    &column(rows, |row| row.version),
+                    &column(rows, |row| row.status),
+                    &column(rows, |row| row.deadline),
+                    &column(rows, |row| row.deadline_case),
+                    &column(rows, |row| row.work_since),
+                    &column(rows, |row| row.quarantined_at),
+                    &texts(|row| &row.row),
+                ],
+            )
+            .await
     }
 
     pub(super) async fn put_reactivations(
         &self,
-        tx: &Transaction<'_>,
+        client: &Client,
         statement: &tokio_postgres::Statement,
     ) -> Result<u64, tokio_postgres::Error> {
         fn column<T>(rows: &[ReactivationColumns], get: impl Fn(&ReactivationColumns) -> T) -> Vec<T> {
@@ -171,24 +170,25 @@ impl<'a> Columns<'a> {
             return Ok(0);
         }
         let texts = |get: fn(&ReactivationColumns) -> &str| rows.iter().map(get).collect::<Vec<&str>>();
-        tx.execute(
-            statement,
-            &[
-                &column(rows, |row| row.case_id),
-                &texts(|row| &row.account),
-                &column(rows, |row| row.partition),
-                &column(rows, |row| row.position),
-                &column(rows, |row| row.version),
-                &column(rows, |row| row.status),
-                &texts(|row| &row.row),
-            ],
-        )
-        .await
+        client
+            .execute(
+                statement,
+                &[
+                    &column(rows, |row| row.case_id),
+                    &texts(|row| &row.account),
+                    &column(rows, |row| row.partition),
+                    &column(rows, |row| row.position),
+                    &column(rows, |row| row.version),
+                    &column(rows, |row| row.status),
+                    &texts(|row| &row.row),
+                ],
+            )
+            .await
     }
 
     pub(super) async fn put_timelines(
         &self,
-        tx: &Transaction<'_>,
+        client: &Client,
         statement: &tokio_postgres::Statement,
     ) -> Result<u64, tokio_postgres::Error> {
         if self.timeline.is_empty() {
@@ -197,6 +197,6 @@ impl<'a> Columns<'a> {
         let accounts: Vec<&str> = self.timeline.iter().map(|row| row.0).collect();
         let partitions: Vec<i32> = self.timeline.iter().map(|row| row.1).collect();
         let positions: Vec<i64> = self.timeline.iter().map(|row| row.2).collect();
-        tx.execute(statement, &[&accounts, &partitions, &positions]).await
+        client.execute(statement, &[&accounts, &partitions, &positions]).await
     }
 }

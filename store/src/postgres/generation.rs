@@ -30,11 +30,21 @@ const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '100ms'";
 /// How often the old rows are tried to be dropped. They are in nobody's way: the next rebuild drops what this one leaves.
 const DROPS: u32 = 50;
 
+/// How long one piece of work waits for another's end, which may just have come: the server notices a closed connection a little
+/// later.
+const TURN: &str = "SET lock_timeout = '1s'";
+
 /// The one piece of work that may run on the database, besides the projector's.
 pub(super) async fn alone(connector: &Connector) -> Result<Dedicated, Error> {
     let connection = connector.dedicated().await?;
-    let locked = connection.query_one("SELECT pg_try_advisory_lock($1)", &[&WORK_LOCK]).await?;
-    if locked.get(0) { Ok(connection) } else { Err(Error::AtWork) }
+    connection.batch_execute(TURN).await?;
+    match connection.execute("SELECT pg_advisory_lock($1)", &[&WORK_LOCK]).await {
+        Ok(_) => {}
+        Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => return Err(Error::AtWork),
+        Err(error) => return Err(error.into()),
+    }
+    connection.batch_execute("RESET lock_timeout").await?;
+    Ok(connection)
 }
 
 /// Rows in the making.

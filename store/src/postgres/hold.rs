@@ -88,9 +88,9 @@ impl Hold<'_> {
             let delete = format!("DELETE FROM {}.{table} WHERE account = $1", tables.schema);
             tx.execute(&delete, &[&account.id.as_str()]).await?;
         }
-        columns.put_accounts(&tx, &tx.prepare(&tables.put_accounts).await?).await?;
-        columns.put_reactivations(&tx, &tx.prepare(&tables.put_reactivations).await?).await?;
-        columns.put_timelines(&tx, &tx.prepare(&tables.put_timelines).await?).await?;
+        columns.put_accounts(tx.client(), &tx.prepare(&tables.put_accounts).await?).await?;
+        columns.put_reactivations(tx.client(), &tx.prepare(&tables.put_reactivations).await?).await?;
+        columns.put_timelines(tx.client(), &tx.prepare(&tables.put_timelines).await?).await?;
         tx.execute("SELECT pg_notify($1, $2)", &[&CHANNEL, &ROWS]).await?;
         tx.commit().await?;
         postgres.feed.changed();

@@ -159,12 +159,9 @@ async fn listen(connector: &Connector, feed: &std::sync::Weak<Feed>) -> Result<(
         }
         feed.set_trouble(None);
         let until = tokio::time::Instant::now() + LOOK;
-        loop {
-            match tokio::time::timeout_at(until, notifications.recv()).await {
-                Ok(Some(payload)) => feed.heard(&payload),
-                // The connection ended; the next statement says how.
-                Ok(None) | Err(_) => break,
-            }
+        // Until it is time, or the connection ended: the next statement says how.
+        while let Ok(Some(payload)) = tokio::time::timeout_at(until, notifications.recv()).await {
+            feed.heard(&payload);
         }
     }
 }

@@ -32,11 +32,12 @@ pub struct Loader {
     spills: Dedicated,
 }
 
-/// An account that did not fit in memory: its row so far, and that of its newest case.
+/// An account that is not whole yet: its row so far, and, if it has a case, the entry count and the entry that its newest one's row is
+/// to have.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spilled {
     pub account: AccountRow,
-    pub newest: Option<ReactivationRow>,
+    pub newest: Option<(u64, Position)>,
 }
 
 impl Loader {
@@ -114,8 +115,9 @@ impl Loader {
         if account.head.version > 0 || account.quarantine.is_some() {
             self.account(account).await?;
         }
-        if let Some(newest) = newest {
-            self.reactivation(newest).await?;
+        if let (Some((version, position)), Some(case)) = (*newest, &account.state.case) {
+            let (id, case) = (account.id.clone(), case.clone());
+            self.reactivation(&ReactivationRow { account: id, case, version, position }).await?;
         }
         Ok(())
     }

@@ -20,8 +20,8 @@ pub enum Projected {
     /// The entry is effective and folded into the state.
     Folded {
         entry: Box<Entry>,
-        /// The case that was the newest before and, when it is another one, the case that is now.
-        cases: Vec<Case>,
+        /// Cases that were the newest until this entry opened another one, as it left them. The newest is the row's.
+        earlier: Vec<Case>,
     },
     /// The entry is effective and comes after one that was not understood: it waits, folded by nobody.
     Held,
@@ -31,7 +31,13 @@ pub enum Projected {
 
 /// Folds a record of this account into its row.
 pub fn project(row: &mut AccountRow, record: &Record) -> Projected {
-    let envelope = match wire::envelope(&record.value) {
+    // What can be decoded has an envelope; what can't may have one all the same.
+    let decoded = wire::decode(&record.value);
+    let envelope = match &decoded {
+        Ok(entry) => Ok(entry.envelope()),
+        Err(_) => wire::envelope(&record.value),
+    };
+    let envelope = match envelope {
         Ok(envelope) if envelope.account == record.account => envelope,
         Ok(_) => return quarantine(row, record, "the entry is another account's than its key".into(), false),
         Err(error) => return quarantine(row, record, error.to_string(), false),
@@ -41,12 +47,14 @@ pub fn project(row: &mut AccountRow, record: &Record) -> Projected {
     if row.quarantine.is_some() {
         return Projected::Held;
     }
-    match wire::decode(&record.value) {
+    match decoded {
         Err(error) => quarantine(row, record, error.to_string(), true),
         Ok(entry) => {
-            let cases = cases(row, &entry);
-            account::apply(&mut row.state, &entry, Hash::of(&record.value), record.position);
-            Projected::Folded { entry: Box::new(entry), cases }
+            let earlier = earlier(row, &entry);
+            // The rule has hashed the value already.
+            let hash = head.hash.unwrap_or_else(|| Hash::of(&record.value));
+            account::apply(&mut row.state, &entry, hash, record.position);
+            Projected::Folded { entry: Box::new(entry), earlier }
         }
     }
 }
@@ -56,20 +64,20 @@ fn quarantine(row: &mut AccountRow, record: &Record, detail: String, effective: 
     Projected::Quarantined { effective }
 }
 
-/// The newest case as each of the entry's events leaves it: an entry may end one case and open the next.
-fn cases(row: &AccountRow, entry: &Entry) -> Vec<Case> {
-    let mut state = row.state.clone();
-    let mut cases: Vec<Case> = Vec::new();
-    for event in &entry.events {
-        account::evolve(&mut state, event, entry.time);
-        if let Some(case) = &state.case {
-            match cases.last_mut() {
-                Some(last) if last.id == case.id => last.clone_from(case),
-                _ => cases.push(case.clone()),
-            }
-        }
+/// The newest case before each event that opens another one.
+fn earlier(row: &AccountRow, entry: &Entry) -> Vec<Case> {
+    let opens = |event: &Event| matches!(event, Event::RequirementsSet(_));
+    if !entry.events.iter().any(opens) {
+        return Vec::new();
     }
-    cases
+    let mut state = row.state.clone();
+    let mut earlier = Vec::new();
+    for event in &entry.events {
+        let before = state.case.clone().filter(|_| opens(event));
+        account::evolve(&mut state, event, entry.time);
+        earlier.extend(before.filter(|before| state.case.as_ref().is_some_and(|case| case.id != before.id)));
+    }
+    earlier
 }
 
 /// All that records make of one account: its row, and the rows beside it that they changed.
@@ -99,8 +107,8 @@ impl Made {
             Projected::Void => return,
             Projected::Held => true,
             Projected::Quarantined { effective } => effective,
-            Projected::Folded { entry, cases } => {
-                for case in cases {
+            Projected::Folded { entry, earlier } => {
+                for case in earlier.into_iter().chain(self.row.state.case.clone()) {
                     let row = ReactivationRow {
                         account: record.account.clone(),
                         version: entry.version,
@@ -132,6 +140,20 @@ pub async fn next_batch(
     max: usize,
 ) -> Result<Option<Batch>, Error> {
     let from = models.checkpoint(partition).await?;
+    batch_from(log, models, partition, from, max).await
+}
+
+/// As [`next_batch`], for somebody who knows the checkpoint. One who is wrong is told so by [`Projections::apply`].
+///
+/// # Errors
+/// As [`next_batch`].
+pub async fn batch_from(
+    log: &dyn LogReader,
+    models: &dyn Projections,
+    partition: u32,
+    from: u64,
+    max: usize,
+) -> Result<Option<Batch>, Error> {
     let records = log.read(partition, from, max).await.map_err(Error::Log)?;
     let Some(last) = records.last() else { return Ok(None) };
     let next = last.position.offset + 1;
@@ -144,7 +166,8 @@ pub async fn next_batch(
         let fresh = |account: &AccountId| Made::from(AccountRow::new(account.clone()));
         made.entry(record.account.clone()).or_insert_with_key(fresh).take(record);
     }
-    let mut batch = Batch { partition, from, next, ..Batch::default() };
+    let time = wire::envelope(&last.value).ok().map(|envelope| envelope.time);
+    let mut batch = Batch { partition, from, next, time, ..Batch::default() };
     // An account of which only void entries were seen is as it was, and may have no row.
     for (account, made) in made.into_iter().filter(|(_, made)| made.changed) {
         batch.accounts.push(made.row);

@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 pub mod attempts_contract;
 pub mod database;
-pub mod keys_contract;
 pub mod kafka;
+pub mod keys_contract;
 pub mod log_contract;
 pub mod measured;
 pub mod read_models_contract;

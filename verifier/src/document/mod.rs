@@ -23,7 +23,7 @@ use crate::timing::Timings;
 use page::{Page, read_page};
 use portrait::find_portrait;
 use visual::read_visual;
-use zone::{Found, find_zone};
+use zone::{AS_FOUND, Found, OTHERWISE, Pass, Search};
 
 /// The examination could not be made. What is wrong with a picture is no error: the observation says it.
 #[derive(Debug, thiserror::Error)]
@@ -160,18 +160,32 @@ impl DocumentReader {
         Ok(DocumentExamination { observation, portrait, timings })
     }
 
-    /// The zone of a page, which is turned over when that way it shows a valid one.
+    /// The zone of a page, which is turned over when that way it shows a valid one. A page that may be upside down is looked
+    /// at both ways before either is looked at closely: the close look at the wrong way up costs the most.
     fn zone_of(&mut self, page: &mut Page, today: Date) -> Result<Option<Found>, Error> {
-        let found = find_zone(page, &mut self.networks, &self.thresholds, today)?;
-        let valid = |found: &Option<Found>| found.as_ref().is_some_and(|found| found.zone.reading.valid);
-        if !valid(&found) && page.is_doubtful() {
-            let other = page.flipped(&mut self.networks)?;
-            let there = find_zone(&other, &mut self.networks, &self.thresholds, today)?;
-            if valid(&there) {
+        let Self { networks, thresholds, .. } = self;
+        let go_on = |search: &mut Search, page: &Page, passes: &[Pass], networks: &mut Networks| {
+            search.go_on(page, passes, networks, thresholds, today)
+        };
+        let mut here = Search::default();
+        go_on(&mut here, page, &AS_FOUND, networks)?;
+        let mut turned = None;
+        if !here.is_valid() && page.is_doubtful() {
+            let other = page.flipped(networks)?;
+            let mut there = Search::default();
+            go_on(&mut there, &other, &AS_FOUND, networks)?;
+            turned = Some((other, there));
+        }
+        if !turned.as_ref().is_some_and(|(_, there)| there.is_valid()) {
+            go_on(&mut here, page, &OTHERWISE, networks)?;
+        }
+        if let Some((other, mut there)) = turned.filter(|_| !here.is_valid()) {
+            go_on(&mut there, &other, &OTHERWISE, networks)?;
+            if there.is_valid() {
                 *page = other;
-                return Ok(there);
+                return Ok(there.found());
             }
         }
-        Ok(found)
+        Ok(here.found())
     }
 }

@@ -10,7 +10,7 @@ pub use onnx::OnnxModel;
 pub use runtime::{ONNX_RUNTIME, cache_dir};
 pub use tensor::{tensor, write_tensor};
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a bundle can't be used. Each names the file or role at fault; none is caused by a picture.
 #[derive(Debug, thiserror::Error)]
@@ -39,4 +39,40 @@ pub enum Error {
     Geometry { role: Role, source: opencv::Error },
     #[error("{role}: the network answered with {detail}")]
     UnexpectedOutput { role: Role, detail: String },
+}
+
+impl Error {
+    /// What may be told to whoever asks for readiness: which file of the bundle is at fault, and nothing about where on this
+    /// machine it lies.
+    #[must_use]
+    pub fn in_public(&self) -> String {
+        match self {
+            Self::ManifestUnreadable { path, .. } => format!("the manifest {} can't be read", name(path)),
+            Self::ManifestInvalid { path, .. } => format!("the manifest {} is not valid", name(path)),
+            Self::FileUnreadable { role, path, .. } => {
+                format!("{role}: the model file {} is missing or can't be read", name(path))
+            }
+            Self::FileAltered { role, path, .. } => {
+                format!("{role}: the model file {} is not the one that the manifest names", name(path))
+            }
+            Self::ShapeMismatch { role, path, .. } => {
+                format!(
+                    "{role}: the model file {} has other inputs and outputs than the manifest",
+                    name(path)
+                )
+            }
+            Self::RuntimeUnavailable { .. } => "ONNX Runtime's library can't be loaded".to_owned(),
+            Self::RoleMissing { .. }
+            | Self::SettingsInvalid { .. }
+            | Self::KindUnknown { .. }
+            | Self::Inference { .. }
+            | Self::Geometry { .. }
+            | Self::UnexpectedOutput { .. } => self.to_string(),
+        }
+    }
+}
+
+/// A file's name without its folder.
+fn name(path: &Path) -> std::path::Display<'_> {
+    path.file_name().map_or(path, Path::new).display()
 }

@@ -19,7 +19,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 pub enum State {
     Starting,
     Ready(Engine),
-    /// Names the file and what is wrong with it.
+    /// Names the file within its bundle and what is wrong with it. Anybody may read this.
     Unusable(String),
 }
 
@@ -83,10 +83,18 @@ impl EngineRoom {
                     self.set(State::Ready(engine));
                     return;
                 }
-                Ok(Err(error)) => in_one_line(&error),
-                Err(_) => "starting the models panicked".to_owned(),
+                Ok(Err(error)) => {
+                    tracing::error!(error = in_one_line(&error), "documents and faces wait for the models");
+                    match &error {
+                        engine::Error::Models(error) => error.in_public(),
+                        _ => "the engine could not be started".to_owned(),
+                    }
+                }
+                Err(_) => {
+                    tracing::error!("starting the models panicked");
+                    "starting the models panicked".to_owned()
+                }
             };
-            tracing::error!(unusable, "documents and faces wait");
             self.set(State::Unusable(unusable));
             tokio::time::sleep(AGAIN).await;
         }

@@ -25,6 +25,10 @@ impl Worker {
     /// Works until the process is to end, and finishes what was begun. As many steps run side by side as the engine has threads
     /// and one more, so that a thread never waits for the log.
     pub async fn run(self: Arc<Self>, mut share: Share, threads: usize, stop: Stop) {
+        // There from the start: who watches for a first one needs the series before it.
+        for counted in ["reinstate_verifier_panics_total", "reinstate_verifier_given_up_total"] {
+            metrics::counter!(counted).increment(0);
+        }
         let mut hands = Hands::new(Arc::clone(&self), threads.max(1) + 1);
         let mut changes = self.ports.read_models.changes();
         // A share whose other end is gone stays as it is.

@@ -209,8 +209,20 @@ fn is_clear(
         let least = if is_covered[cell] { limits.min_covered } else { limits.min_uncovered };
         repaired || cells[cell][usize::from(*symbol)] >= least
     });
+    // The letters of a country's code lean on each other, for only fillers follow a filler: each may look likely enough by
+    // itself when the code does not.
+    let whole_codes = layout
+        .cells
+        .iter()
+        .enumerate()
+        .filter(|(_, cell)| matches!(cell, Cell::Issuer(0) | Cell::Nationality(0)))
+        .all(|(first, _)| {
+            let code = (first..first + 3).map(|cell| cells[cell][usize::from(symbols[cell])]);
+            code.product::<f32>() >= limits.min_uncovered
+        });
     let fillers = symbols.iter().filter(|symbol| **symbol == FILLER).count() as f32 / symbols.len() as f32;
     certain
+        && whole_codes
         && (limits.filler_share[0]..=limits.filler_share[1]).contains(&fillers)
         && follows_grammar(layout, symbols)
 }

@@ -12,6 +12,10 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{FieldError, Problem};
 
+mod strict;
+
+use strict::ObjectsOnly;
+
 /// The largest JSON body, in bytes (api.md §1).
 const MAX: usize = 64 * 1024;
 
@@ -66,7 +70,7 @@ pub(crate) fn canonical(body: &impl Serialize) -> Result<Vec<u8>, Problem> {
 /// Parses a body.
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let mut reader = serde_json::Deserializer::from_slice(body);
-    let parsed = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+    let parsed = serde_path_to_error::deserialize(ObjectsOnly(&mut reader)).map_err(|error| {
         let pointer = pointer(error.path());
         let inner = error.into_inner();
         if inner.is_data() {
@@ -108,6 +112,8 @@ fn explain(message: &str) -> String {
         return "unknown field".to_owned();
     }
     match message.split_once("expected ") {
+        // The name of our struct says nothing to a caller.
+        Some((_, expected)) if expected.starts_with("struct ") => "expected an object".to_owned(),
         Some((_, expected)) => format!("expected {}", expected.split(" at line").next().unwrap_or(expected)),
         None => "not as it must be".to_owned(),
     }
@@ -151,6 +157,78 @@ mod tests {
             assert!(!problem["errors"][0]["detail"].as_str().unwrap().contains("secret"), "{problem}");
         }
         assert_eq!(problem(r#"{"inner":{}}"#)["errors"][0]["detail"], "missing field `number`");
+    }
+
+    #[test]
+    fn an_array_of_its_values_is_no_object_at_any_depth() {
+        for (body, place) in
+            [("[[1]]", ""), ("[]", ""), (r#"{"inner":[1]}"#, "/inner"), (r#"{"inner":[]}"#, "/inner")]
+        {
+            let problem = problem(body);
+            assert_eq!(problem["status"], json!(422), "{body}: {problem}");
+            assert_eq!(
+                problem["errors"],
+                json!([{"pointer": place, "detail": "expected an object"}]),
+                "{body}"
+            );
+        }
+        assert!(parse::<Outer>(br#"{"inner":{"number":1}}"#).is_ok());
+    }
+
+    #[test]
+    fn whatever_else_a_body_holds_is_read_as_it_was() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct All {
+            list: Vec<Lettered>,
+            map: std::collections::BTreeMap<String, Lettered>,
+            pair: (i64, f64),
+            some: Option<Lettered>,
+            none: Option<Lettered>,
+            kind: Kind,
+            kinds: Vec<Kind>,
+            any: Value,
+        }
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Lettered {
+            letter: char,
+        }
+        #[derive(Debug, PartialEq, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        enum Kind {
+            Plain,
+            Around(Lettered),
+            Pair(u8, bool),
+            Named { letter: char },
+        }
+        let text = r#"{"list":[{"letter":"a"}],"map":{"k":{"letter":"b"}},"pair":[-1,0.5],"some":{"letter":"c"},"none":null,
+            "kind":"plain","kinds":[{"around":{"letter":"d"}},{"pair":[1,true]},{"named":{"letter":"e"}}],"any":[1,{"x":[]}]}"#;
+        let all: All = parse(text.as_bytes()).ok().unwrap();
+        let letter = |letter| Lettered { letter };
+        let expected = All {
+            list: vec![letter('a')],
+            map: [("k".to_owned(), letter('b'))].into(),
+            pair: (-1, 0.5),
+            some: Some(letter('c')),
+            none: None,
+            kind: Kind::Plain,
+            kinds: vec![Kind::Around(letter('d')), Kind::Pair(1, true), Kind::Named { letter: 'e' }],
+            any: json!([1, {"x": []}]),
+        };
+        assert_eq!(all, expected);
+        for array in [
+            text.replace(r#"[{"letter":"a"}]"#, r#"[["a"]]"#),
+            text.replace(r#"{"letter":"b"}"#, r#"["b"]"#),
+            text.replace(r#"{"letter":"c"}"#, r#"["c"]"#),
+            text.replace(r#"{"letter":"d"}"#, r#"["d"]"#),
+            text.replace(r#"{"letter":"e"}"#, r#"["e"]"#),
+        ] {
+            assert_ne!(array, text);
+            assert_eq!(
+                parse::<All>(array.as_bytes()).err().unwrap().status(),
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "{array}"
+            );
+        }
     }
 
     #[test]
