@@ -98,6 +98,10 @@ pub(crate) async fn bare(log: Arc<dyn Log>, callers: usize, time: Duration) -> R
         let log = log.clone();
         tasks.spawn(async move {
             let mut heads = vec![Head::default(); ACCOUNTS];
+            for n in 0..ACCOUNTS {
+                // As the journal says what it loaded.
+                log.expect(&AccountId::parse(&format!("caller-{caller}.{n}"))?, Head::default(), 0);
+            }
             let mut waits = Vec::new();
             for n in (0..ACCOUNTS).cycle() {
                 let value = entry(&format!("caller-{caller}.{n}"), heads[n])?;
