@@ -122,8 +122,17 @@ fn copy(server: &Server, database: &str, folder: &Path) -> Result<Copied, Failed
 struct Owner {
     id: AccountId,
     state: Account,
+    /// Its newest reactivation.
+    case: CaseId,
     /// Steps that it has taken.
     step: usize,
+}
+
+impl Owner {
+    fn new(number: usize) -> Result<Self, Failed> {
+        let id = AccountId::parse(&format!("account-{number:07}"))?;
+        Ok(Self { id, state: Account::default(), case: CaseId::from_uuid(Uuid::nil()), step: 0 })
+    }
 }
 
 /// What all owners' decisions have in common.
@@ -146,15 +155,7 @@ impl World {
         let step = owner.step;
         owner.step += 1;
         // Enrolled once, then locked and reactivated again and again.
-        let round = u128::try_from(step.saturating_sub(1) / 7)?;
-        let case = CaseId::from_uuid(Uuid::from_u128(
-            Hash::of(owner.id.as_str().as_bytes()).as_bytes()[..8]
-                .iter()
-                .fold(0, |n, b| n << 8 | u128::from(*b))
-                << 64
-                | round,
-        ));
-        let issue = owner.state.case.as_ref().map_or(1, |_| 1);
+        let case = owner.case;
         let command = match (step, step.saturating_sub(1) % 7) {
             (0, _) => Command::Enrol(Enrolment {
                 profile: Sealed::from_bytes(vec![0; 400]),
@@ -168,11 +169,14 @@ impl World {
             (_, 0) => {
                 Command::Lock { reason: "owner_request".into(), at: Some(at.checked_sub(minutes(180))?) }
             }
-            (_, 1) => Command::Request { case },
+            (_, 1) => {
+                owner.case = CaseId::from_uuid(Uuid::now_v7());
+                Command::Request { case: owner.case }
+            }
             (_, 2) => Command::AcknowledgeReminder { case },
             (_, 3) => Command::IssueCode { case, channel: Channel::Phone },
             (_, 4) => {
-                let code = self.code_key.code(case, Channel::Phone, issue);
+                let code = self.code_key.code(case, Channel::Phone, 1);
                 Command::Verify { case, phone: Some(code), email: None }
             }
             (_, 5) => Command::Submit { case },
@@ -205,15 +209,8 @@ async fn fill(log: Arc<dyn Log>, entries: usize) -> Result<usize, Failed> {
     let world = World::new()?;
     let accounts = entries / 10;
     for first in (0..accounts).step_by(AT_ONCE) {
-        let mut owners = (first..accounts.min(first + AT_ONCE))
-            .map(|n| {
-                Ok(Owner {
-                    id: AccountId::parse(&format!("account-{n:07}"))?,
-                    state: Account::default(),
-                    step: 0,
-                })
-            })
-            .collect::<Result<Vec<_>, Failed>>()?;
+        let mut owners =
+            (first..accounts.min(first + AT_ONCE)).map(Owner::new).collect::<Result<Vec<_>, Failed>>()?;
         for _ in 0..10 {
             // Side by side: they share syncs.
             let mut appends = JoinSet::new();
@@ -241,15 +238,7 @@ async fn lag(server: &Server, folder: &Path, seconds: u64) -> Result<(), Failed>
     let projecting =
         tokio::spawn(Arc::new(Projector::new(log.clone() as Arc<dyn LogReader>, models, keys)).run());
     let world = World::new()?;
-    let mut owners = (0..AT_ONCE)
-        .map(|n| {
-            Ok(Owner {
-                id: AccountId::parse(&format!("account-{n:07}"))?,
-                state: Account::default(),
-                step: 0,
-            })
-        })
-        .collect::<Result<Vec<_>, Failed>>()?;
+    let mut owners = (0..AT_ONCE).map(Owner::new).collect::<Result<Vec<_>, Failed>>()?;
     let mut ticks = tokio::time::interval(Duration::from_secs(1) * BURST / RATE);
     let mut waiting: JoinSet<Result<Duration, Failed>> = JoinSet::new();
     let bursts = seconds * u64::from(RATE / BURST);

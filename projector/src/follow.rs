@@ -12,12 +12,16 @@ use reinstate_store::{
     log::{self, LogReader},
     read_models::{self, Batch, Projections, project::batch_from},
 };
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::timeout};
 
 use crate::REST;
 
 /// The records of one step.
 const STEP: usize = 500;
+
+/// How long it takes for granted that the rows are where it left them while there is nothing to read. A database that came back may
+/// have those of a backup.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// How often the accounts that halt are counted, and how many at most.
 const COUNT: Duration = Duration::from_secs(5);
@@ -146,7 +150,13 @@ impl Projector {
         loop {
             let followed = match self.step(partition).await {
                 Ok(Step::Applied { .. }) => Ok(()),
-                Ok(Step::Idle { next }) => self.log.wait(partition, next).await.map_err(Error::Log),
+                Ok(Step::Idle { next }) => match timeout(IDLE, self.log.wait(partition, next)).await {
+                    Ok(waited) => waited.map_err(Error::Log),
+                    Err(_) => {
+                        self.places().remove(&partition);
+                        Ok(())
+                    }
+                },
                 Err(error) => Err(error),
             };
             if let Err(error) = followed {

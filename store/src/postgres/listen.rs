@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -34,6 +37,7 @@ pub(super) struct Feed {
     checkpoints: watch::Sender<HashMap<u32, u64>>,
     changes: watch::Sender<u64>,
     trouble: Mutex<Option<String>>,
+    listening: AtomicBool,
     listener: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -51,6 +55,7 @@ impl Feed {
             checkpoints: watch::Sender::default(),
             changes: watch::Sender::default(),
             trouble: Mutex::default(),
+            listening: AtomicBool::new(false),
             listener: Mutex::default(),
         });
         let weak = Arc::downgrade(&feed);
@@ -58,6 +63,7 @@ impl Feed {
             loop {
                 let listened = listen(&connector, &weak).await;
                 let Some(feed) = weak.upgrade() else { return };
+                feed.listening.store(false, Ordering::Relaxed);
                 if let Err(error) = listened {
                     if feed.trouble().is_none() {
                         let error: &dyn std::error::Error = &error;
@@ -86,6 +92,11 @@ impl Feed {
         }
     }
 
+    /// A server that came back may have other rows than it had: those of a backup, or of a replica that was behind.
+    fn forget(&self) {
+        self.checkpoints.send_modify(HashMap::clear);
+    }
+
     /// Rows changed and no checkpoint did.
     pub(super) fn changed(&self) {
         self.changes.send_modify(|n| *n += 1);
@@ -95,17 +106,14 @@ impl Feed {
         self.changes.subscribe()
     }
 
-    /// Whether it has heard that the rows have this position.
-    pub(super) fn has(&self, position: Position) -> bool {
-        has(&self.checkpoints.borrow(), position)
-    }
-
-    /// Returns when it has heard so, or after a while.
-    pub(super) async fn wait(&self, position: Position) {
+    /// Returns true as soon as it has heard that the rows have this position; false after a while, and at once when it hears nothing.
+    pub(super) async fn wait(&self, position: Position) -> bool {
         let mut checkpoints = self.checkpoints.subscribe();
+        if !self.listening.load(Ordering::Relaxed) {
+            return has(&checkpoints.borrow(), position);
+        }
         let there = checkpoints.wait_for(|checkpoints| has(checkpoints, position));
-        // It can't be closed before `self` is gone.
-        let _ = tokio::time::timeout(LOOK, there).await;
+        matches!(tokio::time::timeout(LOOK, there).await, Ok(Ok(_)))
     }
 
     pub(super) fn trouble(&self) -> Option<String> {
@@ -130,7 +138,7 @@ fn has(checkpoints: &HashMap<u32, u64>, position: Position) -> bool {
 }
 
 /// Listens on one connection until it ends or does not answer.
-async fn listen(connector: &Connector, feed: &std::sync::Weak<Feed>) -> Result<(), Error> {
+async fn listen(connector: &Connector, feed: &Weak<Feed>) -> Result<(), Error> {
     let (client, mut wire) = connector.connect().await?;
     let (heard, mut notifications) = tokio::sync::mpsc::unbounded_channel();
     let driver = tokio::spawn(async move {
@@ -149,14 +157,19 @@ async fn listen(connector: &Connector, feed: &std::sync::Weak<Feed>) -> Result<(
     };
     let look =
         tokio::time::timeout(connector.timeout(), listen).await.map_err(|_| connector.timed_out())??;
+    let mut first = true;
     loop {
         let looked = tokio::time::timeout(connector.timeout(), client.query(&look, &[])).await;
         let rows = looked.map_err(|_| connector.timed_out())??;
         let Some(feed) = feed.upgrade() else { return Ok(()) };
+        if std::mem::take(&mut first) {
+            feed.forget();
+        }
         for row in rows {
             let (partition, next): (i32, i64) = (row.get(0), row.get(1));
             feed.reached(rows::unsigned(partition), rows::unsigned(next));
         }
+        feed.listening.store(true, Ordering::Relaxed);
         feed.set_trouble(None);
         let until = tokio::time::Instant::now() + LOOK;
         // Until it is time, or the connection ended: the next statement says how.

@@ -174,9 +174,11 @@ impl ReadModels for Postgres {
     }
 
     async fn wait(&self, position: Position) -> Answer<()> {
-        // Heard of, it needs no question; and who has not heard asks again and again, in case a notification was lost.
-        while !self.feed.has(position) && self.checkpoint(position.partition).await? <= position.offset {
-            self.feed.wait(position).await;
+        // While notifications are heard, nobody asks; now and then all the same, in case one was lost.
+        while !self.feed.wait(position).await {
+            if self.checkpoint(position.partition).await? > position.offset {
+                break;
+            }
         }
         Ok(())
     }
