@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use sha2::{Digest as _, Sha256};
 
-use crate::kafka::{self, Kafka, free_ports};
+use crate::kafka::{self, Detour, Kafka, Secured, free_ports};
 use crate::keeper;
 use crate::postgres::{self, Postgres};
 
@@ -97,6 +97,8 @@ pub struct System {
     services: Vec<Service>,
     keys: Vec<(&'static str, String)>,
     data: PathBuf,
+    /// Where the services find the database.
+    told: SocketAddr,
 }
 
 impl System {
@@ -105,6 +107,14 @@ impl System {
     /// # Errors
     /// What did not start; nothing is left running then.
     pub fn start(plan: &Plan) -> Result<Self, Error> {
+        Self::start_through(plan, None)
+    }
+
+    /// As [`System::start`], with services that take a detour to every broker, and then one to the database.
+    ///
+    /// # Errors
+    /// As [`System::start`].
+    pub fn start_through(plan: &Plan, detour: Option<&Detour>) -> Result<Self, Error> {
         let data = plan.folder.join(format!("brokers-{}", plan.brokers));
         let logs = plan.folder.join("logs");
         for folder in [&data, &logs] {
@@ -117,7 +127,12 @@ impl System {
 
         let starting = {
             let (folder, brokers) = (data.join("kafka"), plan.brokers);
-            thread::spawn(move || Kafka::start(&folder, brokers))
+            let through = detour.map(|detour| Secured {
+                protocol: "PLAINTEXT".to_owned(),
+                detour: Some(detour.clone()),
+                ..Secured::default()
+            });
+            thread::spawn(move || Kafka::start_with(&folder, brokers, through.as_ref()))
         };
         let postgres = Postgres::start(&database_folder(&data))?;
         let there =
@@ -130,7 +145,14 @@ impl System {
             Err(panic) => std::panic::resume_unwind(panic),
         };
 
-        let mut system = Self { kafka, postgres, services: Vec::new(), keys, data };
+        let database = SocketAddr::from((Ipv4Addr::LOCALHOST, postgres.port()));
+        let told = match detour {
+            Some(Detour(detour)) => {
+                detour(database).map_err(|source| Error::NotRun { name: "the detour".into(), source })?
+            }
+            None => database,
+        };
+        let mut system = Self { kafka, postgres, services: Vec::new(), keys, data, told };
         let ports = free_ports(1 + 2 * plan.apis + plan.verifiers)?;
         let mut ports = ports.into_iter().map(|port| format!("{}:{port}", Ipv4Addr::LOCALHOST));
         let mut port = || ports.next().unwrap_or_default();
@@ -167,11 +189,14 @@ impl System {
         let file = |name: &str| self.data.join(name).display().to_string();
         let mut environment = BTreeMap::new();
         let mut set = |key: &str, value: String| environment.insert(format!("REINSTATE_{key}"), value);
-        set("KAFKA__BROKERS", self.kafka.bootstrap().to_owned());
+        let brokers = self.kafka.secured_bootstrap().unwrap_or(self.kafka.bootstrap());
+        set("KAFKA__BROKERS", brokers.to_owned());
         set("KAFKA__TOPIC", TOPIC.to_owned());
         set("KAFKA__REPLICATION", copies.to_string());
         set("KAFKA__MIN_INSYNC_REPLICAS", copies.div_ceil(2).to_string());
-        set("DATABASE__URL", self.database_url());
+        let port = |port: u16| format!(":{port}/");
+        let database = self.database_url().replace(&port(self.postgres.port()), &port(self.told.port()));
+        set("DATABASE__URL", database);
         set("BLOBS__FOLDER", file("blobs"));
         set("SECRETS__MASTER_KEY_FILE", file("master.key"));
         set("OPERATIONS__LISTEN", operations.clone());

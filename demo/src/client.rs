@@ -73,11 +73,17 @@ impl Client {
     /// the addresses with commas between, which are called in turn.
     #[must_use]
     pub fn new(urls: &str) -> Self {
+        Self::with_timeout(urls, TIMEOUT)
+    }
+
+    /// As [`Self::new`], for a caller who waits no longer than this for an answer.
+    #[must_use]
+    pub fn with_timeout(urls: &str, timeout: Duration) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .proxy(None)
-            .timeout_global(Some(TIMEOUT))
+            .timeout_global(Some(timeout))
             .build();
         let urls = urls.split(',').map(|url| url.trim().trim_end_matches('/').to_owned()).collect();
         Self { agent: config.into(), urls, sent: Arc::default(), key: None }

@@ -1,9 +1,10 @@
 //! Plays locked accounts' stories against a running server, over HTTP and nothing else, and tells them to a person.
-//! The small client in here also serves the black-box tests of `standalone`.
+//! The small client and the load in here also serve the black-box tests and `./dev chaos`.
 
 pub mod cast;
 pub mod client;
 pub mod journey;
+pub mod load;
 pub mod outbox;
 pub mod pictures;
 pub mod resource;

@@ -291,3 +291,18 @@ async fn a_follower_in_another_process_is_woken_without_delay() {
         assert_eq!(reader.read(0, offset, 1).await.unwrap().len(), 1);
     }
 }
+
+#[tokio::test]
+async fn the_end_is_told_with_what_another_process_has_just_written() {
+    let settings = topic(1).await;
+    let (writer, other) =
+        (Kafka::connect(&settings).await.unwrap(), KafkaReader::connect(&settings).await.unwrap());
+    let anna = account("anna");
+    let mut head = Head::default();
+    for written in 1..=50 {
+        head = committed(writer.append(entry(&anna, head)).await.unwrap());
+        // Whoever asks now, asks after the answer: the end has the entry, and so has a read.
+        assert_eq!(other.end(0).await.unwrap(), written);
+        assert_eq!(other.read(0, written - 1, 1).await.unwrap().len(), 1);
+    }
+}

@@ -4,11 +4,11 @@
 //! folder. The brokers end with their handle, and with this process however it ends.
 
 use std::{
-    env, fs, io,
-    net::{Ipv4Addr, TcpListener},
+    env, fmt, fs, io,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Stdio},
-    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -50,18 +50,32 @@ pub enum Error {
     NotReady(PathBuf),
     #[error("a signal could not be sent")]
     Signal(#[source] io::Error),
+    #[error("there is no way around to a broker")]
+    Detour(#[source] io::Error),
 }
 
-/// A second listener of each broker, with TLS or SASL, beside the plain one. Its settings are given without the listener's prefix, as in
+/// Tells clients another address than the one that is listened on: what lies between can be slow, or cut.
+#[derive(Clone)]
+pub struct Detour(pub Arc<dyn Fn(SocketAddr) -> io::Result<SocketAddr> + Send + Sync>);
+
+impl fmt::Debug for Detour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Detour")
+    }
+}
+
+/// A second listener of each broker, beside the plain one, such as one with TLS or SASL. Its settings are given without the listener's prefix, as in
 /// `("plain.sasl.jaas.config", …)`; every `{folder}` in a value is the broker's folder.
 #[derive(Debug, Clone, Default)]
 pub struct Secured {
-    /// `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`.
+    /// `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`.
     pub protocol: String,
     /// Of this listener.
     pub properties: Vec<(String, String)>,
     /// Users that can log in with SCRAM, as `kafka-storage.sh format --add-scram` takes them.
     pub scram: Vec<String>,
+    /// Asked once for each broker, in their order.
+    pub detour: Option<Detour>,
 }
 
 /// Brokers that run.
@@ -125,10 +139,14 @@ impl Kafka {
         let libraries = libraries()?;
         let ports = free_ports(3 * brokers)?;
         let ports: Vec<[u16; 3]> = ports.as_chunks().0.to_vec();
+        let told = ports.iter().map(|ports| match secured.and_then(|secured| secured.detour.as_ref()) {
+            Some(Detour(detour)) => detour((Ipv4Addr::LOCALHOST, ports[2]).into()).map(|told| told.port()),
+            None => Ok(ports[2]),
+        });
+        let told: Vec<u16> = told.collect::<io::Result<_>>().map_err(Error::Detour)?;
         let cluster = URL_SAFE_NO_PAD.encode(Uuid::new_v4().as_bytes());
-        let list = |index: usize| {
-            let addresses = ports.iter().map(|ports| format!("127.0.0.1:{}", ports[index]));
-            addresses.collect::<Vec<_>>().join(",")
+        let list = |ports: &mut dyn Iterator<Item = u16>| {
+            ports.map(|port| format!("127.0.0.1:{port}")).collect::<Vec<_>>().join(",")
         };
         let nodes = (1..=brokers).map(|id| Node {
             id,
@@ -139,14 +157,14 @@ impl Kafka {
             folder: folder.to_owned(),
             libraries,
             nodes: nodes.collect(),
-            bootstrap: list(0),
-            secured: secured.map(|_| list(2)),
+            bootstrap: list(&mut ports.iter().map(|ports| ports[0])),
+            secured: secured.map(|_| list(&mut told.iter().copied())),
         };
-        for (node, own) in kafka.nodes.iter().zip(&ports) {
+        for ((node, own), told) in kafka.nodes.iter().zip(&ports).zip(&told) {
             let denied = |e| Error::Folder(node.folder.clone(), e);
             fs::create_dir_all(&node.folder).map_err(denied)?;
             fs::write(node.folder.join("log4j2.properties"), LOG4J2).map_err(denied)?;
-            let properties = properties(node, *own, &ports, secured);
+            let properties = properties(node, *own, *told, &ports, secured);
             fs::write(node.properties(), properties).map_err(denied)?;
         }
         let scram = secured.map(|secured| &secured.scram[..]).unwrap_or_default();

@@ -16,6 +16,7 @@ appender.out.layout.pattern = %d %p %c{1} %m%n
 pub(super) fn properties(
     node: &Node,
     [plain, controller, second]: [u16; 3],
+    told: u16,
     all: &[[u16; 3]],
     secured: Option<&Secured>,
 ) -> String {
@@ -30,7 +31,7 @@ pub(super) fn properties(
     let mut further = String::new();
     if let Some(secured) = secured {
         listeners += &format!(",SECURED://127.0.0.1:{second}");
-        advertised += &format!(",SECURED://127.0.0.1:{second}");
+        advertised += &format!(",SECURED://127.0.0.1:{told}");
         protocols += &format!(",SECURED:{}", secured.protocol);
         for (name, value) in &secured.properties {
             let value = value.replace("{folder}", &node.folder.to_string_lossy());

@@ -129,7 +129,7 @@ pub trait LogReader: Send + Sync {
         Ok(Vec::new())
     }
 
-    /// The offset after the last durable record: 0 for an empty partition.
+    /// The offset after the last durable record, whoever wrote it: 0 for an empty partition. [`LogReader::read`] has everything before it.
     async fn end(&self, partition: u32) -> Result<u64, Error>;
 
     /// Returns as soon as there is a record at or after `offset`. May be dropped at any time.

@@ -7,6 +7,7 @@
 //! `docs/decisions/0060` to `0064` say why things are as they are.
 
 mod client;
+mod ends;
 mod error;
 mod group;
 mod heads;

@@ -1,13 +1,15 @@
 //! The reading half: the newest records from memory, older ones from the brokers.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use reinstate_domain::ids::AccountId;
+use tokio::time::timeout;
 
 use super::{
     Error, Settings,
     client::consumer,
+    ends::Ends,
     heads::{Search, follow},
     history::History,
     measures, murmur2,
@@ -19,6 +21,9 @@ use crate::log::{self, Identity, LogReader, MAX_READ, Record};
 
 /// Records that are read at once in search of a head.
 const STEP: usize = 1000;
+
+/// How long this process's reader may take to get to an end that it was told of.
+const CATCH_UP: Duration = Duration::from_secs(3);
 
 /// The log for someone who only reads: the projector, the courier, the audit. Cheap to clone.
 #[derive(Clone)]
@@ -32,6 +37,7 @@ pub(super) struct Inner {
     firsts: Vec<u64>,
     pub(super) tail: Arc<Tail>,
     history: Arc<History>,
+    ends: Arc<Ends>,
     pub(super) status: Arc<Status>,
     /// Ends with this.
     _watch: Watch,
@@ -75,16 +81,18 @@ impl KafkaReader {
     pub(super) async fn connect_to(settings: &Settings, brokers: Brokers) -> Result<(Self, Topic), Error> {
         let settings = settings.clone();
         blocking(move || {
-            let probe = consumer(&settings.consumer()?)?;
+            let probe = Arc::new(consumer(&settings.consumer()?)?);
             let topic = Topic::inspect(&probe, &settings, brokers)?;
             let topic_id = (brokers == Brokers::Real).then(|| topic.identity.topic_id.clone());
             let tail = Tail::start(&settings, &topic)?;
-            let watch = Watch::start(&settings, topic_id, &tail, probe)?;
+            let ends = Arc::new(Ends::new(probe.clone(), &settings.topic, tail.partitions().len()));
+            let watch = Watch::start(&settings, topic_id, &tail, probe, ends.clone())?;
             let inner = Inner {
                 identity: topic.identity.clone(),
                 firsts: topic.offsets.iter().map(|(first, _)| *first).collect(),
                 tail,
                 history: Arc::new(History::new(settings)),
+                ends,
                 status: watch.status.clone(),
                 _watch: watch,
             };
@@ -165,7 +173,15 @@ impl LogReader for KafkaReader {
     }
 
     async fn end(&self, partition: u32) -> Result<u64, log::Error> {
-        Ok(self.partition(partition)?.next())
+        let passed = self.partition(partition)?;
+        let inner = &self.inner;
+        inner.status.check().map_err(|down| log::Error::Unavailable(Arc::new(down)))?;
+        let end = inner.ends.of(partition).await.map_err(|e| log::Error::Unavailable(Arc::new(e)))?;
+        if let Some(last) = end.checked_sub(1) {
+            let read = timeout(CATCH_UP, self.wait(partition, last)).await;
+            read.map_err(|late| log::Error::Unavailable(Arc::new(late)))??;
+        }
+        Ok(passed.next().max(end))
     }
 
     async fn wait(&self, partition: u32, offset: u64) -> Result<(), log::Error> {

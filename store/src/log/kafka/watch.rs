@@ -12,16 +12,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rdkafka::{
-    TopicPartitionList,
-    consumer::Consumer as _,
-    error::{KafkaError, RDKafkaErrorCode},
-    topic_partition_list::Offset,
-};
+use rdkafka::{consumer::Consumer as _, error::RDKafkaErrorCode};
 
 use super::{
     Error, Settings,
     client::{Consumer, hear},
+    ends::Ends,
     measures,
     tail::Tail,
     topic_id,
@@ -96,7 +92,8 @@ impl Watch {
         settings: &Settings,
         topic_id: Option<String>,
         tail: &Arc<Tail>,
-        probe: Consumer,
+        probe: Arc<Consumer>,
+        ends: Arc<Ends>,
     ) -> Result<Self, Error> {
         let status = Arc::new(Status::default());
         let (stop, stopped) = mpsc::channel();
@@ -105,6 +102,7 @@ impl Watch {
             topic_id,
             tail: tail.clone(),
             probe,
+            ends,
             status: status.clone(),
             goals: vec![None; tail.partitions().len()],
             answered: Instant::now(),
@@ -138,7 +136,8 @@ struct Thread {
     settings: Settings,
     topic_id: Option<String>,
     tail: Arc<Tail>,
-    probe: Consumer,
+    probe: Arc<Consumer>,
+    ends: Arc<Ends>,
     status: Arc<Status>,
     goals: Vec<Option<Goal>>,
     /// When a broker last answered.
@@ -187,7 +186,7 @@ impl Thread {
                  fixed for ever"
             )),
             Ok((_, Some(orphan))) => Some(format!("partition {orphan} of topic {topic} has no leader")),
-            Ok((_, None)) => match self.ends() {
+            Ok((_, None)) => match self.ends.fetch(PATIENCE) {
                 Ok(ends) => {
                     for (index, end) in ends.into_iter().enumerate() {
                         self.aim(index, end, asked);
@@ -210,27 +209,6 @@ impl Thread {
         }
         let found = topic_id::fetch(self.probe.client(), &self.settings.topic, PATIENCE);
         found.is_ok_and(|found| found != *ours)
-    }
-
-    /// The end of each partition.
-    fn ends(&self) -> Result<Vec<u64>, KafkaError> {
-        let mut wanted = TopicPartitionList::new();
-        for number in (0..).take(self.goals.len()) {
-            // Instead of a time, as the protocol has it: the end.
-            wanted.add_partition_offset(&self.settings.topic, number, Offset::End)?;
-        }
-        let answers = self.probe.offsets_for_times(wanted, PATIENCE)?;
-        let mut ends = vec![0; self.goals.len()];
-        for answer in answers.elements() {
-            answer.error()?;
-            let (index, offset) = (usize::try_from(answer.partition()), answer.offset());
-            if let (Ok(index), Offset::Offset(offset)) = (index, offset)
-                && let Some(end) = ends.get_mut(index)
-            {
-                *end = u64::try_from(offset).unwrap_or(0);
-            }
-        }
-        Ok(ends)
     }
 
     fn aim(&mut self, index: usize, end: u64, asked: Instant) {
