@@ -6,7 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jiff::Timestamp;
 use reinstate_store::{
     keys::{self, Keys},
     log::{self, LogReader},
@@ -22,10 +21,6 @@ const STEP: usize = 500;
 /// How long it takes for granted that the rows are where it left them while there is nothing to read. A database that came back may
 /// have those of a backup.
 const IDLE: Duration = Duration::from_secs(5);
-
-/// How often the accounts that halt are counted, and how many at most.
-const COUNT: Duration = Duration::from_secs(5);
-const COUNTED: usize = 10_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -81,14 +76,14 @@ impl Projector {
             batch_from(&*self.log, &*self.models, partition, place, STEP).await.map_err(Error::Models)?;
         let Some(batch) = batch else {
             self.places().insert(partition, place);
-            lag(partition, 0, 0.0);
             return Ok(Step::Idle { next: place });
         };
         for account in &batch.erased {
             self.keys.erase(account).await.map_err(Error::Keys)?;
         }
         alarm(&batch);
-        let Batch { from, next, time, .. } = batch;
+        let Batch { from, next, .. } = batch;
+        let effective = batch.timeline.len() as u64;
         match self.models.apply(batch).await {
             Ok(()) => {}
             // A rebuild's rows have taken the place of these, or another projector is at work: from there on, then.
@@ -97,10 +92,10 @@ impl Projector {
         }
         self.places().insert(partition, next);
         metrics::counter!("reinstate_projection_entries_total").increment(next - from);
+        // Void ones for the most part; those of accounts that halt and foreign records count here too.
+        metrics::counter!("reinstate_projection_passed_total")
+            .increment((next - from).saturating_sub(effective));
         metrics::histogram!("reinstate_projection_batch_seconds").record(begin.elapsed().as_secs_f64());
-        let behind = self.log.end(partition).await.map_err(Error::Log)?.saturating_sub(next);
-        let age = time.map_or(0.0, |time| Timestamp::now().duration_since(time).as_secs_f64());
-        lag(partition, behind, age.max(0.0));
         Ok(Step::Applied { next })
     }
 
@@ -131,19 +126,7 @@ impl Projector {
             let projector = self.clone();
             partitions.spawn(async move { projector.follow(partition).await });
         }
-        partitions.spawn(async move { self.count().await });
         partitions.join_all().await;
-    }
-
-    /// Counts the accounts that halt, for whoever watches.
-    async fn count(&self) {
-        loop {
-            if let Ok(halted) = self.models.quarantined(COUNTED).await {
-                #[expect(clippy::cast_precision_loss, reason = "at most 10,000")]
-                metrics::gauge!("reinstate_projection_quarantined_accounts").set(halted.len() as f64);
-            }
-            tokio::time::sleep(COUNT).await;
-        }
     }
 
     async fn follow(&self, partition: u32) {
@@ -165,14 +148,6 @@ impl Projector {
             }
         }
     }
-}
-
-/// How far the rows are behind the log: in entries that are not in them, and in the age of the newest that is (0 when they have all).
-fn lag(partition: u32, entries: u64, seconds: f64) {
-    let partition = partition.to_string();
-    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
-    metrics::gauge!("reinstate_projection_lag_entries", "partition" => partition.clone()).set(entries as f64);
-    metrics::gauge!("reinstate_projection_lag_seconds", "partition" => partition).set(seconds);
 }
 
 /// Says of each account that halts with this batch that it does.

@@ -1,6 +1,6 @@
 //! How far the rows are behind the log, and how many accounts halt: for metrics, and for whoever is to be woken.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use metrics::{Unit, describe_gauge, gauge};
@@ -37,46 +37,57 @@ pub struct Lag {
     pub seconds: f64,
 }
 
-/// Looks at a partition.
+/// Looks at a partition whose rows have everything before `next`.
 ///
 /// # Errors
-/// When the log or the read model does not answer.
-pub async fn lag(
-    log: &dyn LogReader,
-    models: &dyn ReadModels,
-    partition: u32,
-    now: Timestamp,
-) -> Result<Lag, Error> {
-    let next = models.checkpoint(partition).await.map_err(Error::Models)?;
-    let end = log.end(partition).await.map_err(Error::Log)?;
-    let entries = end.saturating_sub(next);
+/// When the log does not answer.
+pub async fn lag(log: &dyn LogReader, partition: u32, next: u64, now: Timestamp) -> Result<Lag, log::Error> {
+    let entries = log.end(partition).await?.saturating_sub(next);
     if entries == 0 {
         return Ok(Lag { entries, seconds: 0.0 });
     }
-    let waiting = log.read(partition, next, 1).await.map_err(Error::Log)?;
-    let since = waiting.first().and_then(|record| wire::decode(&record.value).ok()).map(|entry| entry.time);
-    let seconds = since.map_or(0.0, |since| now.duration_since(since).as_secs_f64().max(0.0));
+    let waiting = log.read(partition, next, 1).await?;
+    let since = waiting.first().and_then(|record| wire::envelope(&record.value).ok());
+    let seconds = since.map_or(0.0, |entry| now.duration_since(entry.time).as_secs_f64().max(0.0));
     Ok(Lag { entries, seconds })
 }
 
-/// Looks for ever. What can't be found out keeps its last value, and the log says so.
+/// Looks for ever. While the read model does not answer, its rows are where they were last, and the lag grows.
 pub async fn run(log: Arc<dyn LogReader>, models: Arc<dyn ReadModels>) {
     describe();
+    let mut known = HashMap::new();
     loop {
-        if let Err(error) = look(&*log, &*models).await {
+        if let Err(error) = look(&*log, &*models, &mut known).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "the lag could not be found out");
         }
         tokio::time::sleep(TICK).await;
     }
 }
 
-async fn look(log: &dyn LogReader, models: &dyn ReadModels) -> Result<(), Error> {
+async fn look(
+    log: &dyn LogReader,
+    models: &dyn ReadModels,
+    known: &mut HashMap<u32, u64>,
+) -> Result<(), Error> {
+    let mut silent = None;
     for partition in 0..log.partitions() {
-        let lag = lag(log, models, partition, Timestamp::now()).await?;
+        if silent.is_none() {
+            match models.checkpoint(partition).await {
+                Ok(next) => {
+                    known.insert(partition, next);
+                }
+                Err(error) => silent = Some(error),
+            }
+        }
+        let Some(next) = known.get(&partition) else { continue };
+        let lag = lag(log, partition, *next, Timestamp::now()).await.map_err(Error::Log)?;
         let label = partition.to_string();
         #[expect(clippy::cast_precision_loss, reason = "counts of entries stay below 2^53")]
         gauge!(ENTRIES, "partition" => label.clone()).set(lag.entries as f64);
         gauge!(SECONDS, "partition" => label).set(lag.seconds);
+    }
+    if let Some(error) = silent {
+        return Err(Error::Models(error));
     }
     let halted = models.quarantined(MOST).await.map_err(Error::Models)?.len();
     gauge!(QUARANTINED).set(f64::from(u32::try_from(halted).unwrap_or(u32::MAX)));

@@ -15,6 +15,7 @@ use reinstate_projector::{
     commands::Commands,
     follow::{Error, Projector, Step},
     timekeeper::Timekeeper,
+    watch::{Lag, lag},
 };
 use reinstate_store::{
     journal::Executed,
@@ -193,4 +194,16 @@ async fn a_case_that_fails_to_close_holds_up_no_other() {
     assert_eq!(keeper.step(tomorrow).await.unwrap(), 1);
     let executed = world.execute(&account("a0"), Command::Expire { case: case(0) }).await;
     assert!(matches!(executed, Executed::Decided { written: false, .. }));
+}
+
+#[tokio::test]
+async fn the_lag_is_the_entries_that_the_rows_lack_and_the_age_of_the_oldest() {
+    let world = World::new(1);
+    world.must(&account("a"), [enrol(), lock("owner_request")]).await;
+    let later = now().checked_add(SignedDuration::from_secs(7)).unwrap();
+    assert_eq!(lag(&*world.log, 0, 2, later).await.unwrap(), Lag { entries: 0, seconds: 0.0 });
+    assert_eq!(lag(&*world.log, 0, 1, later).await.unwrap(), Lag { entries: 1, seconds: 7.0 });
+    // A writer whose clock is ahead is no reason for a negative age.
+    let before = now().checked_sub(SignedDuration::from_secs(7)).unwrap();
+    assert_eq!(lag(&*world.log, 0, 0, before).await.unwrap(), Lag { entries: 2, seconds: 0.0 });
 }

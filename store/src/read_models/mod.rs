@@ -206,8 +206,6 @@ pub struct Batch {
     pub partition: u32,
     pub from: u64,
     pub next: u64,
-    /// When the last of the records was written, if that is understood.
-    pub time: Option<Timestamp>,
     pub accounts: Vec<AccountRow>,
     pub reactivations: Vec<ReactivationRow>,
     /// The effective entries, those of each account in order.

@@ -166,8 +166,7 @@ pub async fn batch_from(
         let fresh = |account: &AccountId| Made::from(AccountRow::new(account.clone()));
         made.entry(record.account.clone()).or_insert_with_key(fresh).take(record);
     }
-    let time = wire::envelope(&last.value).ok().map(|envelope| envelope.time);
-    let mut batch = Batch { partition, from, next, time, ..Batch::default() };
+    let mut batch = Batch { partition, from, next, ..Batch::default() };
     // An account of which only void entries were seen is as it was, and may have no row.
     for (account, made) in made.into_iter().filter(|(_, made)| made.changed) {
         batch.accounts.push(made.row);
