@@ -149,7 +149,8 @@ fn a_picture_that_kills_its_worker_twice_goes_to_a_person_and_stops_nobody() {
 
     let harmless = Case::with_pictures(&world);
     harmless.pass_codes(&world);
-    harmless.hand_in_document(&passport);
+    let trace_id = "4bf92f3577b34da6a3ce929d0e0e4736";
+    harmless.hand_in_document_within(&passport, trace_id);
     eventually("the next finding", || {
         let document = harmless.read().requirement("document").unwrap().status.clone();
         (document == "passed").then_some(())

@@ -4,13 +4,14 @@
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use reinstate_cluster::services::{Plan, Service, System};
 use reinstate_demo::resource::{CodeSent, Reactivation};
-use reinstate_demo::{Answer, Body, Client, Outbox, Part, Person, Pictures, timeline};
+use reinstate_demo::{Answer, Body, Client, Method, Outbox, Part, Person, Pictures, timeline};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -35,17 +36,22 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 pub struct World {
     pub system: System,
     _scratch: TempDir,
+    /// Two at a time would each take the other's processors, and be late.
+    _turn: MutexGuard<'static, ()>,
 }
+
+static TURN: Mutex<()> = Mutex::new(());
 
 impl World {
     pub fn start(brokers: usize, apis: usize, verifiers: usize) -> Self {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let scratch = tempfile::tempdir().unwrap();
         // PostgreSQL runs as another user, who must be able to walk there.
         std::fs::set_permissions(scratch.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
             .unwrap();
         let folder = scratch.path().join("cluster");
         let system = System::start(&Plan { folder, programs: programs(), brokers, apis, verifiers }).unwrap();
-        Self { system, _scratch: scratch }
+        Self { system, _scratch: scratch, _turn: turn }
     }
 
     pub fn service(&self, name: &str) -> &Service {
@@ -193,9 +199,17 @@ impl Case {
     }
 
     pub fn hand_in_document(&self, passport: &[u8]) {
+        self.hand_in_document_within(passport, &Uuid::new_v4().simple().to_string());
+    }
+
+    /// As a part of this trace.
+    pub fn hand_in_document_within(&self, passport: &[u8], trace_id: &str) {
         let form =
             [Part::Text("type", "passport"), Part::Text("country", "UTO"), Part::Image("front", passport)];
-        self.post("/documents", Body::Form(&form)).with_status(&[202]).unwrap();
+        let traceparent = format!("00-{trace_id}-00f067aa0ba902b7-01");
+        let headers = [("traceparent", traceparent.as_str())];
+        let sent = self.owner.send(Method::POST, &self.path("/documents"), Body::Form(&form), &headers);
+        sent.unwrap().with_status(&[202]).unwrap();
     }
 
     pub fn read(&self) -> Reactivation {

@@ -114,6 +114,7 @@ impl Worker {
         executed.await.map_err(Error::Journal)?;
         // What was given up is counted until its finding is in the log.
         self.ports.attempts.end(evidence).await.map_err(Error::Attempts)?;
+        tracing::info!(%evidence, "a finding is in the log");
         Ok(Outcome::Recorded)
     }
 

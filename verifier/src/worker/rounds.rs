@@ -7,12 +7,12 @@ use std::time::Duration;
 use reinstate_domain::ids::AccountId;
 use reinstate_process::{Stop, trace};
 use tokio::task::{Id, JoinSet};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::share::{Share, Told};
 use super::{Error, Outcome, Worker};
 
-/// How long the loop waits when nothing changes, so that work which could not be done is looked at again.
+/// How often the loop looks when nothing changes, so that work which could not be done is looked at again.
 const TICK: Duration = Duration::from_secs(1);
 /// How long an account rests after a step that did not get done.
 const REST: Duration = Duration::from_millis(250);
@@ -34,6 +34,8 @@ impl Worker {
         // A share whose other end is gone stays as it is.
         let (mut assigning, mut telling) = (true, true);
         let mut look = true;
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             if look && hands.free() {
                 look = false;
@@ -54,8 +56,9 @@ impl Worker {
                     assigning = changed.is_ok();
                     look = true;
                 }
-                _ = changes.changed(), if hands.free() => look = true,
-                () = sleep(TICK) => look = true,
+                // With news from the log, every change of any row would be a question for nothing.
+                _ = changes.changed(), if share.by_rows && hands.free() => look = true,
+                _ = tick.tick() => look = true,
             }
         }
         if timeout(LAST_STEPS, hands.finish()).await.is_err() {

@@ -24,6 +24,8 @@ pub struct Told {
 pub struct Share {
     pub(super) partitions: watch::Receiver<Vec<u32>>,
     pub(super) told: mpsc::Receiver<Told>,
+    /// Whether changes of rows are the only news.
+    pub(super) by_rows: bool,
 }
 
 /// The other end of a [`Share`]. Dropped, the share stays as it is.
@@ -39,7 +41,7 @@ impl Share {
     pub fn assigned() -> (Assigner, Self) {
         let (partitions, assigned) = watch::channel(Vec::new());
         let (tell, told) = mpsc::channel(TOLD);
-        (Assigner { partitions, told: tell }, Self { partitions: assigned, told })
+        (Assigner { partitions, told: tell }, Self { partitions: assigned, told, by_rows: false })
     }
 
     /// All partitions of a log, for the only worker. It hears of changes from the read model.
@@ -47,7 +49,7 @@ impl Share {
     pub fn of_everything(partitions: u32) -> Self {
         let (assigner, share) = Self::assigned();
         assigner.partitions.send_replace((0..partitions).collect());
-        share
+        Self { by_rows: true, ..share }
     }
 }
 
