@@ -306,3 +306,33 @@ async fn the_end_is_told_with_what_another_process_has_just_written() {
         assert_eq!(other.read(0, written - 1, 1).await.unwrap().len(), 1);
     }
 }
+
+#[tokio::test]
+async fn a_reader_that_was_at_the_end_skips_nothing_when_it_falls_behind() {
+    let settings = topic(1).await;
+    let log = Kafka::connect(&settings).await.unwrap();
+    let anna = account("anna");
+    let mut head = Head::default();
+    let mut append = async |count: u64| {
+        for _ in 0..count {
+            head = committed(log.append(entry_of(100_000, &anna, head)).await.unwrap());
+        }
+    };
+    append(5).await;
+    let reader = KafkaReader::connect(&settings).await.unwrap();
+    let (mut next, mut offsets) = (0, Vec::new());
+    for round in 1..=3 {
+        while let Some(last) = {
+            let records = reader.read(0, next, 3).await.unwrap();
+            offsets.extend(records.iter().map(|r| r.position.offset));
+            records.last().map(|r| r.position.offset)
+        } {
+            next = last + 1;
+        }
+        assert_eq!(offsets, (0..next).collect::<Vec<_>>(), "round {round}");
+        // More than is kept in memory.
+        append(45).await;
+        reader.wait(0, next + 44).await.unwrap();
+    }
+    assert_eq!(next, 95);
+}

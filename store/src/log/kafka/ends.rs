@@ -2,9 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rdkafka::{
-    TopicPartitionList, consumer::Consumer as _, error::KafkaError, topic_partition_list::Offset,
-};
+use rdkafka::{TopicPartitionList, consumer::Consumer as _, error::KafkaError, topic_partition_list::Offset};
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{Error, client::Consumer, topic::blocking};

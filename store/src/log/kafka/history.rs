@@ -18,6 +18,7 @@ use super::{
     Error, Settings,
     client::{Consumer, consumer},
     tail::{Stored, is_damage, stored},
+    topic::watermarks,
 };
 use crate::log::{self, MAX_READ, Record};
 
@@ -83,7 +84,7 @@ impl History {
     fn read_blocking(&self, partition: u32, from: u64, until: u64, max: usize) -> Result<Found, log::Error> {
         let mut cursor = self.take(partition, from)?;
         // A cursor that failed is closed, not kept.
-        let found = cursor.read(until, max)?;
+        let found = cursor.read(&self.settings.topic, until, max)?;
         self.put(cursor);
         Ok(found)
     }
@@ -150,17 +151,18 @@ impl Cursor {
         Ok(())
     }
 
-    fn read(&mut self, until: u64, max: usize) -> Result<Found, log::Error> {
+    fn read(&mut self, topic: &str, until: u64, max: usize) -> Result<Found, log::Error> {
         let mut found = Found { next: self.next, ..Found::default() };
         let mut bytes = 0;
         let mut heard = Instant::now();
         let mut newest = None;
+        let mut asked_again = false;
         while self.next < until && found.records.len() < max {
             let record = match self.carried.take() {
                 Some(record) => record,
                 None => match self.consumer.poll(Duration::from_millis(100)) {
                     Some(Ok(message)) => {
-                        heard = Instant::now();
+                        (heard, asked_again) = (Instant::now(), false);
                         match stored(&message) {
                             Some(Stored::Record(record)) => record,
                             Some(Stored::Foreign(position)) => {
@@ -173,10 +175,23 @@ impl Cursor {
                             None => continue,
                         }
                     }
-                    // Behind the last record there may be offsets that have none.
+                    // Either offsets without a record, or a new leader that has yet to learn how far the log is committed.
                     Some(Err(KafkaError::PartitionEOF(_))) => {
-                        self.next = until;
-                        break;
+                        let end = watermarks(&self.consumer, topic, self.partition, PATIENCE);
+                        if end.is_ok_and(|(_, end)| end >= until) {
+                            if asked_again {
+                                self.next = until;
+                                break;
+                            }
+                            // Only what a leader says who knows counts: who has reached its end now has passed everything.
+                            asked_again = true;
+                            self.go(topic, self.partition, self.next)?;
+                        } else if heard.elapsed() < PATIENCE {
+                            self.go(topic, self.partition, self.next)?;
+                        } else {
+                            break;
+                        }
+                        continue;
                     }
                     Some(Err(error)) if error.rdkafka_error_code().is_some_and(is_damage) => {
                         if found.records.is_empty() {
