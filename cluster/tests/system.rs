@@ -119,6 +119,49 @@ fn a_verifier_that_is_killed_in_the_middle_leaves_one_finding_made_by_another() 
     world.system.stop().unwrap();
 }
 
+#[test]
+fn a_picture_that_kills_its_worker_twice_goes_to_a_person_and_stops_nobody() {
+    let world = World::start(1, 1, 1);
+    let pictures = pictures();
+    let passport = pictures.passport(&reinstate_demo::Person::number(0)).unwrap();
+    let verifier = world.service("verifier-1");
+    let deadly = Case::with_pictures(&world);
+    deadly.pass_codes(&world);
+    deadly.hand_in_document(&passport);
+    for lost in 1..=2 {
+        eventually("an examination that was noted down", || {
+            let noted = "SELECT count(*) FROM reinstate.attempts WHERE begun = ";
+            let noted = world.system.postgres.psql("reinstate", &format!("{noted}{lost}")).unwrap();
+            (noted == "1").then_some(())
+        });
+        verifier.kill();
+        verifier.start().unwrap();
+    }
+    eventually("a person's turn", || {
+        let document = deadly.read().requirement("document").unwrap().status.clone();
+        assert_ne!(document, "passed", "nobody has looked at it");
+        (document == "review").then_some(())
+    });
+    let timeline = world.auditor().get(&format!("/v1/accounts/{}/timeline", deadly.account)).unwrap();
+    let timeline = String::from_utf8(timeline.bytes).unwrap();
+    assert!(timeline.contains(r#""examinations_lost":2.0"#), "{timeline}");
+    assert_eq!(timeline.matches("DocumentExamined").count(), 1, "{timeline}");
+
+    let harmless = Case::with_pictures(&world);
+    harmless.pass_codes(&world);
+    harmless.hand_in_document(&passport);
+    eventually("the next finding", || {
+        let document = harmless.read().requirement("document").unwrap().status.clone();
+        (document == "passed").then_some(())
+    });
+    assert_eq!(
+        world.system.postgres.psql("reinstate", "SELECT count(*) FROM reinstate.attempts").unwrap(),
+        "0"
+    );
+    world.assert_clean();
+    world.system.stop().unwrap();
+}
+
 /// Enrols an account and says what came of it: `None` when nobody answered.
 fn enrol_as(client: &Client, account: &str) -> Option<u16> {
     let path = format!("/v1/accounts/{account}");

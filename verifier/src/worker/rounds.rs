@@ -132,7 +132,7 @@ impl Hands {
         let (worker, id) = (Arc::clone(&self.worker), account.clone());
         let step = self.steps.spawn(async move {
             let span = tracing::info_span!("examine", otel.kind = "consumer");
-            trace::within(span, trace.as_ref(), worker.step(&id)).await
+            trace::within(span, trace.as_ref(), Box::pin(worker.step(&id))).await
         });
         self.busy.insert(step.id(), account);
     }
