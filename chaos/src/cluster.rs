@@ -289,21 +289,27 @@ fn unmount(disks: &[PathBuf]) {
 /// Both apis in turn, for customers who don't care which one they meet.
 pub struct Doors {
     backend: Client,
+    reviewer: Client,
     outbox: Outbox,
 }
 
 impl Doors {
     #[must_use]
     pub fn of(system: &System) -> Self {
-        let backend = Client::with_timeout(&system.urls().join(","), ANSWER);
-        let backend = backend.with_key(system.key("BACKEND").unwrap_or_default());
-        Self { backend, outbox: Outbox::new(&system.outbox()) }
+        let anybody = Client::with_timeout(&system.urls().join(","), ANSWER);
+        let with = |role| anybody.with_key(system.key(role).unwrap_or_default());
+        let (backend, reviewer) = (with("BACKEND"), with("REVIEWER"));
+        Self { backend, reviewer, outbox: Outbox::new(&system.outbox()) }
     }
 }
 
 impl Servers for Doors {
     fn backend(&self) -> Client {
         self.backend.clone()
+    }
+
+    fn reviewer(&self) -> Client {
+        self.reviewer.clone()
     }
 
     fn outbox(&self) -> Outbox {

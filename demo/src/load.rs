@@ -41,6 +41,8 @@ pub enum Error {
 pub trait Servers: Sync {
     /// The backend at one of the servers, another one each time if there are several.
     fn backend(&self) -> Client;
+    /// A reviewer there.
+    fn reviewer(&self) -> Client;
     fn outbox(&self) -> Outbox;
 }
 
@@ -156,7 +158,16 @@ impl<S: Servers> Load<S> {
         what: &str,
         ask: impl Fn(&Client) -> Result<Answer, client::Error>,
     ) -> Result<Answer, Error> {
-        self.eventually(what, |last| match ask(&self.servers.backend()) {
+        self.insist_on(what, &|| self.servers.backend(), ask)
+    }
+
+    fn insist_on(
+        &self,
+        what: &str,
+        caller: &dyn Fn() -> Client,
+        ask: impl Fn(&Client) -> Result<Answer, client::Error>,
+    ) -> Result<Answer, Error> {
+        self.eventually(what, |last| match ask(&caller()) {
             Ok(answer) if answer.status < 500 => Ok(Some(answer)),
             Ok(answer) => {
                 *last = format!("{} {}", answer.status, answer.code());
@@ -237,6 +248,17 @@ impl<S: Servers> Load<S> {
             Ok(seen.is_settled().then_some(seen))
         })?;
         if end.status == "reactivated" {
+            return Ok(());
+        }
+        // Evidence whose examination was brought down twice goes to a person, who sees that all is well.
+        if end.status == "in_review" {
+            let approval = json!({"decision": "approve", "reason": "The photos are fine."});
+            let (path, key) = (format!("{case}/review"), client::fresh_key());
+            let approved = self.insist_on("the review", &|| self.servers.reviewer(), |client| {
+                client.once(Method::POST, &path, Body::Json(&approval), &key)
+            })?;
+            approved.with_status(&[200])?;
+            note.events.extend(["ReviewRequested", "ReviewDecided"]);
             return Ok(());
         }
         let detail = format!("{:?} {:?}", end.result, end.requirements);

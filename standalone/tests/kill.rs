@@ -25,15 +25,20 @@ const RECKLESS_CLIENTS: usize = 2;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The server that runs now.
-struct Newest(RwLock<(Client, Outbox)>);
+struct Newest(RwLock<(Client, Client, Outbox)>);
 
 impl Newest {
-    fn get(&self) -> (Client, Outbox) {
+    fn of(server: &Process) -> Self {
+        Self(RwLock::new((server.backend(), server.reviewer(), server.outbox())))
+    }
+
+    fn get(&self) -> (Client, Client, Outbox) {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn set(&self, server: &Process) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = (server.backend(), server.outbox());
+        let now = (server.backend(), server.reviewer(), server.outbox());
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = now;
     }
 }
 
@@ -42,8 +47,12 @@ impl Servers for Newest {
         self.get().0
     }
 
-    fn outbox(&self) -> Outbox {
+    fn reviewer(&self) -> Client {
         self.get().1
+    }
+
+    fn outbox(&self) -> Outbox {
+        self.get().2
     }
 }
 
@@ -75,8 +84,7 @@ fn whatever_was_answered_is_there_once_and_nothing_else_is_however_often_the_ser
     let evidence = Evidence { passport: &passport, selfie: pictures.selfie() };
     let server = Process::start(&folder);
     server.wait_until_ready();
-    let newest = Newest(RwLock::new((server.backend(), server.outbox())));
-    let load = Load::new(newest, "kill", PATIENCE);
+    let load = Load::new(Newest::of(&server), "kill", PATIENCE);
     let must = |went: Result<(), Error>| went.unwrap_or_else(|error| panic!("{error}"));
     let mut server = thread::scope(|scope| {
         let mut server = server;

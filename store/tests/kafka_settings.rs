@@ -164,7 +164,7 @@ async fn a_wrong_password_is_told_as_one() {
             ("scram-sha-256.sasl.jaas.config".to_owned(), SCRAM.to_owned()),
         ],
         scram: vec!["SCRAM-SHA-256=[name=reinstate,password=right]".to_owned()],
-        detour: None,
+        ..Secured::default()
     };
     let cluster =
         spawn_blocking(move || Cluster::start_with(&path, 1, Some(&secured)).unwrap()).await.unwrap();
@@ -238,7 +238,7 @@ async fn a_certificate_that_expired_or_that_a_stranger_signed_is_told_as_such() 
                 ("ssl.keystore.location".to_owned(), keystore.display().to_string()),
             ],
             scram: Vec::new(),
-            detour: None,
+            ..Secured::default()
         };
         let cluster =
             spawn_blocking(move || Cluster::start_with(&path, 1, Some(&secured)).unwrap()).await.unwrap();

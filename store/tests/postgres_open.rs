@@ -9,7 +9,7 @@ use reinstate_store::{
     log::Identity,
     master::Secret,
     postgres::{Error, Postgres, PostgresKeys, Settings},
-    read_models::{Batch, Projections, Snapshots as _},
+    read_models::{Batch, Projections, Snapshots},
 };
 use support::database;
 use tokio::task::JoinSet;
