@@ -285,7 +285,6 @@ async fn a_checkpoint_that_is_stored_before_its_rows_is_caught() {
         partition: 0,
         from,
         next,
-        time: batch.time,
     })
     .await
     .unwrap();
@@ -322,7 +321,6 @@ async fn a_projector_that_folds_void_entries_is_caught() {
         partition: 0,
         from: 0,
         next,
-        time: records.last().and_then(|record| wire::envelope(&record.value).ok()).map(|entry| entry.time),
         accounts: vec![row],
         reactivations: vec![],
         timeline,
