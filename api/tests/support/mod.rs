@@ -189,8 +189,11 @@ impl Interface {
                     ..KeySettings::default()
                 };
                 let (end, stop) = Stop::by_hand();
+                let journal = Arc::new(Journal::new(world.log.clone(), asked.clone()));
+                let followed = Arc::clone(&journal);
+                actix_web::rt::spawn(async move { followed.follow().await });
                 let ports = Ports {
-                    journal: Arc::new(Journal::new(world.log.clone(), asked.clone())),
+                    journal,
                     log: world.log.clone(),
                     read_models: asked.clone(),
                     data_keys: Arc::new(
