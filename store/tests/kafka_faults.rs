@@ -200,7 +200,8 @@ async fn while_no_broker_answers_writes_are_refused_at_once_and_reads_go_on() {
     assert!(begin.elapsed() < Duration::from_millis(200));
     let partition = log.partition_of(&anna);
     assert_eq!(log.read(partition, 0, 10).await.unwrap().len(), 1);
-    assert_eq!(log.end(partition).await.unwrap(), 1);
+    // Where the log ends now, only they would know.
+    assert!(matches!(log.end(partition).await, Err(Error::Unavailable(_))));
 
     cluster.restart(0).unwrap();
     until("it comes back without a new connection", || async { log.health().is_none() }).await;
