@@ -25,6 +25,8 @@ use crate::{
     proxy::{Proxy, Weather},
 };
 
+const BROKERS: usize = 3;
+
 /// Of a broker's disk, where one can be made: enough for a few hundred runs.
 const DISK_MIB: u32 = 512;
 
@@ -38,6 +40,8 @@ pub enum Error {
     Postgres(#[from] postgres::Error),
     #[error("the outbox can't be emptied")]
     Outbox(#[source] io::Error),
+    #[error("what an earlier cluster left can't be removed")]
+    Folder(#[source] io::Error),
     #[error("a broker's disk can't be filled")]
     Disk(#[source] io::Error),
 }
@@ -59,11 +63,12 @@ impl Cluster {
         let plan = Plan {
             folder: folder.to_owned(),
             programs: programs.to_owned(),
-            brokers: 3,
+            brokers: BROKERS,
             apis: 2,
             verifiers: 2,
         };
-        let disks = disks(folder, plan.brokers);
+        forget(folder).map_err(Error::Folder)?;
+        let disks = mount(places(folder));
         let proxies = Arc::<Mutex<Vec<Proxy>>>::default();
         let made = Arc::clone(&proxies);
         let detour = Detour(Arc::new(move |target| {
@@ -257,32 +262,52 @@ fn fill(disk: &Path) -> io::Result<()> {
     }
 }
 
+/// Where each broker has its log.
+fn places(folder: &Path) -> Vec<PathBuf> {
+    let place = |n| folder.join(format!("brokers-{BROKERS}/kafka/broker-{n}/data"));
+    (1..=BROKERS).map(place).collect()
+}
+
 /// A small disk for each broker's log, if this user may mount one; none otherwise.
-fn disks(folder: &Path, brokers: usize) -> Vec<PathBuf> {
-    let mut disks = Vec::new();
-    for n in 1..=brokers {
-        let disk = folder.join(format!("brokers-{brokers}/kafka/broker-{n}/data"));
-        let size = format!("size={DISK_MIB}m");
-        let mounted = fs::create_dir_all(&disk).is_ok()
+fn mount(places: Vec<PathBuf>) -> Vec<PathBuf> {
+    let size = format!("size={DISK_MIB}m");
+    for (n, place) in places.iter().enumerate() {
+        let mounted = fs::create_dir_all(place).is_ok()
             && Command::new("mount")
                 .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
-                .arg(&disk)
+                .arg(place)
                 .stderr(Stdio::null())
                 .status()
                 .is_ok_and(|status| status.success());
         if !mounted {
-            unmount(&disks);
+            unmount(&places[..n]);
             return Vec::new();
         }
-        disks.push(disk);
     }
-    disks
+    places
+}
+
+/// Leaves the disks of a cluster in this folder; for whoever is told to end at once.
+pub fn leave_disks(folder: &Path) {
+    unmount(&places(folder));
+}
+
+/// Removes what an earlier cluster left in this folder, however it ended.
+fn forget(folder: &Path) -> io::Result<()> {
+    leave_disks(folder);
+    for name in [format!("brokers-{BROKERS}"), "logs".to_owned()] {
+        match fs::remove_dir_all(folder.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn unmount(disks: &[PathBuf]) {
     for disk in disks {
         // Lazily: a broker that is just ending may still have a file open.
-        let _ = Command::new("umount").arg("-l").arg(disk).status();
+        let _ = Command::new("umount").arg("-l").arg(disk).stderr(Stdio::null()).status();
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 
 use clap::Parser;
 use reinstate_chaos::{
-    cluster::{Cluster, Doors},
+    cluster::{Cluster, Doors, leave_disks},
     faults::{Planned, draw},
     judge::{Ledger, Promise, Violation, audit, compare},
 };
@@ -28,7 +28,7 @@ use reinstate_store::{
     postgres::{Postgres, Settings},
     read_models::ReadModels as _,
 };
-use tokio::{runtime::Runtime, time::timeout};
+use tokio::{runtime::Runtime, signal, time::timeout};
 
 /// Customers who need codes, who hand in pictures, and who send once.
 const CODE_CUSTOMERS: usize = 6;
@@ -58,7 +58,7 @@ struct Arguments {
     /// During which faults begin.
     #[arg(long, default_value_t = 12)]
     seconds: u64,
-    /// Where the cluster's data go. Removed at the end of runs in which nothing was broken.
+    /// Where the cluster's data go. What an earlier one left there is removed, and its own at the end of runs in which nothing was broken.
     #[arg(long, default_value = ".reinstate/chaos")]
     folder: PathBuf,
     /// Portraits, as models/fetch leaves them.
@@ -113,6 +113,14 @@ fn run(arguments: &Arguments) -> Result<bool, Failure> {
         eprintln!("small disks can't be mounted here: no broker's disk is filled");
     }
     let runtime = Runtime::new()?;
+    let folder = arguments.folder.clone();
+    runtime.spawn(async move {
+        if signal::ctrl_c().await.is_ok() {
+            // The processes end with this one; the disks would stay.
+            leave_disks(&folder);
+            std::process::exit(130);
+        }
+    });
     let mut outcomes = Vec::new();
     for n in 0..arguments.runs {
         let begun = Instant::now();

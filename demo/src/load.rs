@@ -330,6 +330,7 @@ impl<S: Servers> Load<S> {
             Ok(refused) if refused.status >= 500 => {
                 note.unknown = true;
                 self.note(note);
+                thread::sleep(PAUSE);
             }
             Ok(refused) => {
                 refused.with_status(&[201])?;
