@@ -1,6 +1,7 @@
 //! A cluster that can be broken in every way that [`faults`](crate::faults) names.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::{self, Write as _},
     path::{Path, PathBuf},
@@ -118,18 +119,27 @@ impl Cluster {
         Ok(())
     }
 
-    /// Lets all of it happen, each fault in its time, and heals each again. Blocks.
+    /// Lets all of it happen, each fault in its time, or when what it touches has come back from the fault before, and heals each again.
+    /// Blocks.
     ///
     /// # Errors
     /// What could not be done or undone.
     pub fn suffer(&self, planned: &[Planned]) -> Result<(), Error> {
         let begin = Instant::now();
+        let touched = planned.iter().flat_map(|planned| planned.fault.touches());
+        let turns: BTreeMap<Target, Mutex<()>> = touched.map(|target| (target, Mutex::default())).collect();
+        let turns = &turns;
         thread::scope(|scope| {
             let faults: Vec<_> = planned
                 .iter()
                 .map(|planned| {
                     scope.spawn(move || {
                         thread::sleep(planned.at.saturating_sub(begin.elapsed()));
+                        // Always in the same order, so that no two faults wait for each other.
+                        let touches: BTreeSet<_> = planned.fault.touches().into_iter().collect();
+                        let turns = touches.iter().filter_map(|target| turns.get(target));
+                        let _turn: Vec<_> =
+                            turns.map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner)).collect();
                         self.begin(planned.fault)?;
                         thread::sleep(planned.lasts);
                         self.end(planned.fault)
