@@ -106,7 +106,7 @@ fn contradictions(
         reasons.push(ReasonCode::DocumentFieldsDisagree);
     }
     if let Some(identity) = identity {
-        let names = names_on_file(identity, fields);
+        let names = names_on_file(identity, mrz.format, fields);
         if names.contains(&NameMatch::Different) {
             reasons.push(ReasonCode::DocumentNameMismatch);
         }
@@ -140,7 +140,7 @@ fn open_questions(
         reasons.push(ReasonCode::DocumentUnreadable);
     }
     if let Some(identity) = identity {
-        if names_on_file(identity, fields).iter().any(|found| *found != NameMatch::Same) {
+        if names_on_file(identity, mrz.format, fields).iter().any(|found| *found != NameMatch::Same) {
             reasons.push(ReasonCode::DocumentNameMismatch);
         }
         if fields.birth_date.is_none() {
@@ -198,15 +198,18 @@ fn is_of_the_type(format: MrzFormat, code: &str, claimed: Option<DocumentType>) 
             matches!(format, MrzFormat::Td1 | MrzFormat::Td2) && !code.starts_with('D')
         }
         Some(DocumentType::DrivingLicence) => {
-            matches!(format, MrzFormat::Td1 | MrzFormat::Td2) && code.starts_with('D')
+            matches!(format, MrzFormat::D1 | MrzFormat::Td1 | MrzFormat::Td2) && code.starts_with('D')
         }
     }
 }
 
-fn names_on_file(identity: &Identity, fields: &MrzFields) -> [NameMatch; 2] {
+fn names_on_file(identity: &Identity, format: MrzFormat, fields: &MrzFields) -> [NameMatch; 2] {
     // Only the end of the name field can be missing: the surname is cut when there are no given names after it.
     let surname_cut = fields.name_truncated && fields.given_names.is_empty();
-    let given = if surname_cut {
+    let given = if format == MrzFormat::D1 {
+        // A driving licence's line has none: that is neither the same nor another.
+        NameMatch::Part
+    } else if surname_cut {
         NameMatch::Same
     } else {
         match_given_names(&identity.given_names, &fields.given_names, fields.name_truncated)

@@ -32,7 +32,7 @@ pub struct Claim {
     pub country: Option<String>,
 }
 
-/// Layouts of a machine-readable zone, ICAO 9303 parts 4 to 7.
+/// Layouts of a machine-readable zone: ICAO 9303 parts 4 to 7, and the one line of a driving licence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MrzFormat {
     #[serde(rename = "TD1")]
@@ -45,6 +45,10 @@ pub enum MrzFormat {
     MrvA,
     #[serde(rename = "MRVB")]
     MrvB,
+    /// The 30 characters of ISO/IEC 18013-3 with configuration 1, as France prints them: code `D1`, issuer, number, check
+    /// digit, expiry date, the first eight characters of the surname, check digit over all of it.
+    #[serde(rename = "D1")]
+    D1,
 }
 
 /// What a check digit covers.
@@ -184,6 +188,10 @@ pub struct DocumentThresholds {
     pub min_visual_matches: u32,
     /// Not judged with, but read with: a finding names both by the manifest's hash.
     pub reading: ReadingThresholds,
+    /// What a zone must be like that the fast recogniser read, for the careful one not to be asked. Without it the careful
+    /// one always is.
+    #[serde(default)]
+    pub first_reading: Option<ReadingThresholds>,
 }
 
 /// When what the recogniser saw counts as read. Below these the verifier reports that it could not read.

@@ -34,6 +34,9 @@ pub(crate) struct Settings {
     min_side: f32,
 }
 
+/// Width over height of a box from which it can be a row, or most of a row, of a machine-readable zone.
+const LONG: f32 = 9.0;
+
 /// A line of text on a picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Quad {
@@ -94,10 +97,9 @@ impl Quad {
         [(right[0] - left[0]) / length, (right[1] - left[1]) / length]
     }
 
-    /// Whether it stands on its side: then the page does, too.
-    pub(crate) fn is_upright(&self) -> bool {
-        let [dx, dy] = self.direction();
-        dx.abs() >= dy.abs()
+    /// Whether it can be a row of a machine-readable zone: 30 characters of OCR-B are 20 times as wide as high.
+    pub(crate) fn is_long(&self) -> bool {
+        self.width() > LONG * self.height()
     }
 
     /// The same text after the picture, `size` wide and high before, was turned clockwise by quarter turns.

@@ -25,6 +25,7 @@ fn thresholds() -> DocumentThresholds {
             filler_share: [0.05, 0.8],
             min_visual: 0.6,
         },
+        first_reading: None,
     }
 }
 

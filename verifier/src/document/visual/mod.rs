@@ -31,7 +31,7 @@ const MOST_REREAD: usize = 16;
 
 /// Reads the visual zone of all sides. `zone` is the side that holds the machine-readable zone, and its rows.
 pub(crate) fn read_visual(
-    pages: &[Page],
+    pages: &mut [Page],
     zone: Option<(usize, &[Quad])>,
     fields: Option<&MrzFields>,
     networks: &mut Networks,
@@ -39,6 +39,22 @@ pub(crate) fn read_visual(
     today: Date,
 ) -> Result<VisualFields, Error> {
     let mut found = VisualFields::default();
+    if let Some(fields) = fields {
+        for (i, page) in pages.iter_mut().enumerate() {
+            loop {
+                confirm(&Side::of(i, page, zone).lines, fields, &mut found);
+                if is_complete(&found, fields) {
+                    return Ok(found);
+                }
+                if !page.read_more(networks)? {
+                    break;
+                }
+            }
+        }
+    }
+    for page in &mut *pages {
+        page.read_rest(networks)?;
+    }
     let sides: Vec<Side> = pages.iter().enumerate().map(|(i, page)| Side::of(i, page, zone)).collect();
     let Some(fields) = fields else {
         for side in &sides {
@@ -60,6 +76,15 @@ pub(crate) fn read_visual(
         contradict(side, fields, limits, &mut found);
     }
     Ok(found)
+}
+
+/// Whether everything that the zone states was found: then nothing that is still unread can matter.
+fn is_complete(found: &VisualFields, fields: &MrzFields) -> bool {
+    found.number.is_some()
+        && found.surname.is_some()
+        && (found.given_names.is_some() || fields.given_names.is_empty())
+        && (found.birth_date.is_some() || fields.birth_date.is_none())
+        && (found.expiry_date.is_some() || fields.expiry_date.is_none())
 }
 
 /// The lines of one side that do not belong to the machine-readable zone.
