@@ -24,16 +24,18 @@ const SMALL: u32 = 480;
 const LEAST_AREA: f32 = 0.15;
 /// A share of this size is the picture itself.
 const WHOLE: f32 = 0.94;
-/// The shorter of two opposite sides, as a share of the longer: a page that leans back by 40 degrees keeps more.
-const LEAST_TAPER: f32 = 0.55;
+/// The shorter of two opposite sides, as a share of the longer: a page that leans by 40 degrees both ways keeps more.
+const LEAST_TAPER: f32 = 0.42;
 /// Cosine of the sharpest corner that a leaning page has.
-const SHARPEST: f32 = 0.65;
+const SHARPEST: f32 = 0.8;
 /// Longer side over shorter: cards have 1.59, pages of passports 1.42, both pages 1.41, each foreshortened.
 const SLIMMEST: f32 = 2.4;
 /// How far the outline is moved outward, as a share of its sides: what is cut off is lost, what is left over does no harm.
 const RIM: f32 = 0.015;
 /// Of a contour's area, the share that its quadrilateral may add: corners are round and thumbs hold them.
 const MOST_ADDED: f32 = 0.12;
+/// What of its size an outline is worth less for each share that it adds: one that cuts a corner off is larger, not better.
+const DISLIKE: f32 = 3.0;
 
 /// Straightens a picture by the outline of what lies in it, when there is one to see.
 pub(super) fn straighten(picture: &Picture) -> Result<Option<Picture>, Error> {
@@ -82,9 +84,9 @@ fn outline(picture: &Picture) -> Result<Option<Quad>, Error> {
         let mut contours = Vector::<Vector<Point_<i32>>>::new();
         find_contours_def(&mask, &mut contours, mode, CHAIN_APPROX_SIMPLE)?;
         for contour in &contours {
-            let Some((area, quad)) = quadrilateral(&contour, size)? else { continue };
-            if best.as_ref().is_none_or(|(other, _)| area > *other) {
-                best = Some((area, quad));
+            let Some((score, quad)) = quadrilateral(&contour, size)? else { continue };
+            if best.as_ref().is_none_or(|(other, _)| score > *other) {
+                best = Some((score, quad));
             }
         }
     }
@@ -156,7 +158,8 @@ fn closed(mask: &Mat, side: i32) -> opencv::Result<Mat> {
     Ok(closed)
 }
 
-/// The contour as a quadrilateral, and the share of the picture that it takes, if it can be a page.
+/// The contour as a quadrilateral, if it can be a page, and how good it is: the share of the picture that it takes, less
+/// what it adds to the contour.
 fn quadrilateral(contour: &Vector<Point_<i32>>, size: [f32; 2]) -> opencv::Result<Option<(f32, Quad)>> {
     if contour.len() < 4 {
         return Ok(None);
@@ -182,8 +185,9 @@ fn quadrilateral(contour: &Vector<Point_<i32>>, size: [f32; 2]) -> opencv::Resul
     let points: Vec<Point> = corners.iter().map(|p| [p.x as f32, p.y as f32]).collect();
     let quad = upright([points[0], points[1], points[2], points[3]]);
     let area = contour_area_def(&corners)? as f32;
-    let fits = (hull_area / area - 1.0).abs() < MOST_ADDED;
-    Ok((fits && can_be_page(&quad) && area < WHOLE * whole).then_some((area / whole, quad)))
+    let added = (hull_area / area.max(1.0) - 1.0).abs();
+    let score = area / whole * (1.0 - DISLIKE * added);
+    Ok((added < MOST_ADDED && can_be_page(&quad) && area < WHOLE * whole).then_some((score, quad)))
 }
 
 /// The corners clockwise, from the one that is the upper left when the page is turned as little as possible.

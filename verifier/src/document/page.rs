@@ -104,7 +104,7 @@ pub(crate) fn read_page(
 ) -> Result<Page, Error> {
     match timings.measure("find_page", || straighten(&picture))? {
         Some(flat) => {
-            let page = read_as_it_lies(flat, networks, settings, timings)?;
+            let page = read_as_it_lies(flat, networks, &settings.for_page(), timings)?;
             Ok(Page { whole: Some(picture), ..page })
         }
         None => read_as_it_lies(picture, networks, settings, timings),
@@ -206,7 +206,8 @@ mod tests {
 
     fn line_at(degrees: f32, length: f32) -> Quad {
         let (sin, cos) = degrees.to_radians().sin_cos();
-        let along = if cos.abs() >= sin.abs() { [cos, sin] } else { [cos.abs(), sin.copysign(1.0)] };
+        // As boxes are found: they run to the right, or down.
+        let along = if cos.abs() >= sin.abs() { [cos, sin] } else { [cos * sin.signum(), sin.abs()] };
         Quad::new([400.0, 300.0], along, length, 20.0)
     }
 

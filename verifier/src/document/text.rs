@@ -24,6 +24,9 @@ const MULTIPLE: i32 = 32;
 pub(crate) struct Settings {
     /// Pixels of the page's longest side, as the network sees it.
     pub(crate) longest_side: u32,
+    /// The same of a page that was cut out of its picture, which has no table around it.
+    #[serde(default)]
+    page_side: Option<u32>,
     /// Probability from which a pixel belongs to text.
     min_pixel: f32,
     /// Mean probability from which a box is text.
@@ -36,6 +39,13 @@ pub(crate) struct Settings {
 
 /// Width over height of a box from which it can be a row, or most of a row, of a machine-readable zone.
 const LONG: f32 = 9.0;
+
+impl Settings {
+    /// For a page that was cut out of its picture.
+    pub(crate) fn for_page(self) -> Self {
+        Self { longest_side: self.page_side.unwrap_or(self.longest_side), ..self }
+    }
+}
 
 /// A line of text on a picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
