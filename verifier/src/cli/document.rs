@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::Zoned;
 use reinstate_domain::document::{
-    Claim, DocumentQuality, DocumentType, MrzFields, MrzReading, Portrait, VisualFields, judge,
+    Claim, DocumentQuality, DocumentSignals, DocumentType, FieldComparison, MrzFields, MrzReading, Portrait,
+    VisualFields, judge,
 };
 use reinstate_domain::evidence::{Decision, ModelRef};
 use reinstate_domain::reason::ReasonCode;
@@ -42,6 +43,8 @@ struct Finding {
     mrz: Option<MrzReading>,
     fields: Option<MrzFields>,
     visual: VisualFields,
+    comparison: Vec<FieldComparison>,
+    signals: DocumentSignals,
     portrait: Option<Portrait>,
     models: Vec<ModelRef>,
     timings_ms: BTreeMap<&'static str, f64>,
@@ -63,6 +66,8 @@ pub(super) fn run(bundle: Option<&Path>, arguments: &Arguments) -> Result<(), Fa
         mrz: observation.mrz,
         fields: observation.fields,
         visual: observation.visual,
+        comparison: observation.comparison,
+        signals: observation.signals,
         portrait: observation.portrait,
         models: DocumentReader::models(&bundle)?,
         timings_ms: examination.timings.wall_ms(),

@@ -8,12 +8,13 @@ mod page;
 mod portrait;
 mod quality;
 mod rows;
+mod signals;
 mod text;
 mod visual;
 mod zone;
 
 use jiff::civil::Date;
-use reinstate_domain::document::{DocumentObservation, DocumentThresholds};
+use reinstate_domain::document::{DocumentObservation, DocumentThresholds, compare_zones};
 use reinstate_domain::evidence::ModelRef;
 
 use crate::face::CenterFace;
@@ -35,8 +36,8 @@ pub enum Error {
     Geometry(#[from] opencv::Error),
 }
 
-/// What was seen, and how long it took: `decode`, `find_text`, `read_text`, `read_mrz`, `read_visual`, `quality`,
-/// `portrait`.
+/// What was seen, and how long it took: `decode`, `find_page`, `find_text`, `read_text`, `read_mrz`, `read_visual`, `quality`,
+/// `signals`, `portrait`.
 #[derive(Debug)]
 pub struct DocumentExamination {
     pub observation: DocumentObservation,
@@ -157,6 +158,7 @@ impl DocumentReader {
         let mut portrait = None;
         if let Some(front) = pages.first() {
             observation.quality = timings.measure("quality", || quality::measure(front))?;
+            observation.signals = timings.measure("signals", || signals::measure(front))?;
             let faces = &mut *self.networks.faces;
             portrait = timings
                 .measure("portrait", || find_portrait(&front.picture, faces))
@@ -167,6 +169,9 @@ impl DocumentReader {
         if let Some((_, found)) = found {
             observation.mrz = Some(found.zone.reading);
             observation.fields = found.zone.fields;
+        }
+        if let Some(fields) = &observation.fields {
+            observation.comparison = compare_zones(&observation.visual, fields);
         }
         Ok(DocumentExamination { observation, portrait, timings })
     }
