@@ -13,6 +13,8 @@ use super::page::Page;
 
 /// Longest side of the picture in which colour is measured, in pixels: smaller than any pattern.
 const SMALL: f32 = 128.0;
+/// Luminance below which a pixel's chroma is noise.
+const DARKEST: f32 = 0.15;
 /// Side of the square of fine structure that is looked at, in pixels of the page.
 const SQUARE: i32 = 512;
 /// Bins around the axes of the spectrum that are left out: lines of text, edges and the blocks of JPEG live there.
@@ -38,23 +40,29 @@ pub(crate) fn measure(page: &Page) -> Result<DocumentSignals, Error> {
     })
 }
 
-/// The mean distance of a pixel's chroma from the page's mean chroma, 0 to 1: a tint of the light is in both.
+/// The mean distance of a pixel's chroma from the page's mean chroma, both by luminance: a tint of the light is in both. In
+/// the middle of the page, because the table around it has colours of its own.
 fn colour(page: &Page) -> Result<f32, Error> {
-    let [width, height] = page.size();
-    let scale = (SMALL / width.max(height)).min(1.0);
-    let side = |pixels: f32| ((pixels * scale) as i32).max(1);
+    let picture = page.picture.mat()?;
+    let (width, height) = (picture.cols(), picture.rows());
+    let inner = Rect::new(width / 10, height / 10, (width * 4 / 5).max(1), (height * 4 / 5).max(1));
+    let scale = (SMALL / inner.width.max(inner.height) as f32).min(1.0);
+    let side = |pixels: i32| ((pixels as f32 * scale) as i32).max(1);
+    let size = Size::new(side(inner.width), side(inner.height));
     let mut small = Mat::default();
-    resize(&page.picture.mat()?, &mut small, Size::new(side(width), side(height)), 0.0, 0.0, INTER_AREA)?;
+    resize(&Mat::roi(&picture, inner)?, &mut small, size, 0.0, 0.0, INTER_AREA)?;
     let mut chroma = Vec::with_capacity((small.rows() * small.cols()) as usize);
     for y in 0..small.rows() {
         chroma.extend(small.at_row::<opencv::core::Vec3b>(y)?.iter().map(|pixel| {
             let [r, g, b] = pixel.0.map(|c| f32::from(c) / 255.0);
-            [r - g, b - g]
+            let luminance = ((r + g + b) / 3.0).max(DARKEST);
+            [(r - g) / luminance, (b - g) / luminance]
         }));
     }
     let count = chroma.len().max(1) as f32;
     let mean = chroma.iter().fold([0.0; 2], |[x, y], [a, b]| [x + a / count, y + b / count]);
-    Ok(chroma.iter().map(|[a, b]| (a - mean[0]).hypot(b - mean[1])).sum::<f32>() / count)
+    let spread = chroma.iter().map(|[a, b]| (a - mean[0]).hypot(b - mean[1])).sum::<f32>() / count;
+    Ok(spread.min(1.0))
 }
 
 /// How far the strongest wave in the middle of the page stands out of those of like length, in nats.
