@@ -38,6 +38,9 @@ const RECKLESS_CUSTOMERS: usize = 2;
 /// How long a customer insists on one thing: longer than any fault, with what comes after it on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(180);
 
+/// The judge asks for whole tables, of a database that was killed a moment ago, and is no service that has to answer.
+const JUDGE_TIMEOUT_MS: u64 = 60_000;
+
 /// How long the read models may take to get to the log's end when nothing is broken and nobody writes.
 const SETTLING: Duration = Duration::from_secs(60);
 
@@ -253,7 +256,9 @@ async fn judge(
     let mut settings = kafka::Settings::new(system.kafka.bootstrap(), system.topic());
     settings.min_insync_replicas = 2;
     let log = KafkaReader::connect(&settings).await?;
-    let database = Postgres::open(&Settings::new(&system.database_url()), log.identity().as_ref()).await?;
+    let mut settings = Settings::new(&system.database_url());
+    settings.timeout_ms = JUDGE_TIMEOUT_MS;
+    let database = Postgres::open(&settings, log.identity().as_ref()).await?;
     let caught_up = async {
         let mut changes = database.changes();
         for partition in 0..log.partitions() {
