@@ -1,7 +1,10 @@
-//! What the interface does under a clock that goes back, and what it asks behind a 404.
+//! What the interface does under a clock that goes back, and what it asks the read models: behind a 404, and for those who wait.
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test fails by panicking")]
 
 mod support;
+
+use std::thread;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use reinstate_demo::{Answer, Body, Client, Method, client, timeline};
@@ -136,4 +139,41 @@ fn behind_a_404_the_same_is_asked_whether_the_reactivation_is_unknown_or_another
         // What is not here is waited for: another instance may have opened it a moment ago.
         assert_eq!(theirs, ["reactivation", "wait", "reactivation"], "{step}");
     }
+}
+
+#[test]
+fn however_many_wait_one_question_to_the_read_model_follows_a_change() {
+    const WAITERS: usize = 40;
+    const CHANGES: usize = 20;
+    let server = Interface::start();
+    locked(&server, "waited-for");
+    locked(&server, "busy");
+    let (_, case, owner) = open(&server, "waited-for");
+    server.asked.take();
+    thread::scope(|scope| {
+        let waiting = || owner.get(&format!("{case}?wait=60")).unwrap().with_status(&[200]).unwrap().json();
+        let waiters: Vec<_> = (0..WAITERS).map(|_| scope.spawn(waiting)).collect();
+        let begin = Instant::now();
+        while server.asked.count("reactivation") < WAITERS || server.asked.count("reactivations_of") == 0 {
+            assert!(begin.elapsed() < Duration::from_secs(60), "they do not all wait");
+            thread::yield_now();
+        }
+        server.asked.take();
+        for change in 0..CHANGES {
+            let (path, body) = match change % 2 {
+                0 => ("/v1/accounts/busy/releases", json!({"reason": "support"})),
+                _ => ("/v1/accounts/busy/locks", json!({"reason": "owner_request"})),
+            };
+            assert!(post(&server.backend(), path, &body).is_success());
+        }
+        owner.post(&format!("{case}/reminder"), Body::Nothing).unwrap().with_status(&[200]).unwrap();
+        for waiter in waiters {
+            let seen = waiter.join().unwrap();
+            assert_eq!(requirement(&seen, "reminder"), "passed");
+        }
+    });
+    let asked = server.asked.count("reactivations_of");
+    // The last change, what one waiter may have come too late for, and no question from the others.
+    assert!((1..=CHANGES + 2).contains(&asked), "{asked} questions for {WAITERS} who wait");
+    assert_eq!(server.asked.count("reactivation"), 1, "the reminder's own");
 }

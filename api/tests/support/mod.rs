@@ -72,6 +72,11 @@ impl Asked {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How often this was asked since [`Asked::take`] was called last.
+    pub fn count(&self, call: &str) -> usize {
+        self.calls().iter().filter(|asked| **asked == call).count()
+    }
+
     /// What was asked since this was called last.
     pub fn take(&self) -> Vec<&'static str> {
         std::mem::take(&mut self.calls())
@@ -106,6 +111,11 @@ impl ReadModels for Asked {
     async fn reactivation(&self, id: CaseId) -> Result<Option<ReactivationRow>, Error> {
         self.note("reactivation");
         self.models.reactivation(id).await
+    }
+
+    async fn reactivations_of(&self, ids: &[CaseId]) -> Result<Vec<ReactivationRow>, Error> {
+        self.note("reactivations_of");
+        self.models.reactivations_of(ids).await
     }
 
     async fn reactivations(

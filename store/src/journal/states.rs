@@ -119,10 +119,12 @@ impl States {
         end: u64,
     ) -> Result<u64, Error> {
         while from < end {
-            let records = self.log.read(partition, from, LOOK).await.map_err(Error::Log)?;
-            let Some(last) = records.last() else { break };
-            from = last.position.offset + 1;
-            for record in &records {
+            let page = self.log.page(partition, from, LOOK).await.map_err(Error::Log)?;
+            if page.next == from {
+                break;
+            }
+            from = page.next;
+            for record in &page.records {
                 if record.account == row.id {
                     project(row, record);
                 }
@@ -186,19 +188,17 @@ impl States {
 
     async fn follow_partition(self: Arc<Self>, partition: u32, mut next: u64) {
         loop {
-            match self.log.read(partition, next, LOOK).await {
+            match self.log.page(partition, next, LOOK).await {
                 Err(error) => self.rest(&error, partition).await,
-                Ok(records) => match records.last() {
-                    Some(last) => {
-                        next = last.position.offset + 1;
-                        self.pass(partition, &records, next);
+                Ok(page) if page.next > next => {
+                    next = page.next;
+                    self.pass(partition, &page.records, next);
+                }
+                Ok(_) => {
+                    if let Err(error) = self.log.wait(partition, next).await {
+                        self.rest(&error, partition).await;
                     }
-                    None => {
-                        if let Err(error) = self.log.wait(partition, next).await {
-                            self.rest(&error, partition).await;
-                        }
-                    }
-                },
+                }
             }
         }
     }
