@@ -15,7 +15,10 @@ pub(crate) struct Arm {
 impl Arm {
     /// Prints what the columns of [`Arm::report`] are.
     pub(crate) fn head() {
-        println!("{:<14} {:>7} {:>12} {:>9} {:>9}   {}", "", "callers", "per second", "p50 ms", "p99 ms", "each run");
+        println!(
+            "{:<14} {:>7} {:>12} {:>9} {:>9}   {}",
+            "", "callers", "per second", "p50 ms", "p99 ms", "each run"
+        );
     }
 
     /// Adds a run of this length with the time until each answer.

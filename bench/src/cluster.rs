@@ -32,8 +32,12 @@ use crate::{
     usage::{Of, each, memory, processor},
 };
 
-/// Accounts that a client takes in turn: it locks all of them and then releases all of them.
-const ACCOUNTS: usize = 8;
+/// Accounts that the clients share. Fewer than an instance keeps in memory, and so many that none has more decisions in a day than a real
+/// one might.
+const ACCOUNTS: usize = 8192;
+
+/// Clients that enrol them.
+const ENROLLING: usize = 64;
 
 /// How long the services are left alone before what they hold at rest is read.
 const REST: Duration = Duration::from_secs(5);
@@ -54,8 +58,8 @@ pub(crate) async fn run(brokers: u16, apis: usize, seconds: u64, runs: u32) -> R
     tokio::time::sleep(REST).await;
     print_memory(&system, "at rest")?;
 
-    let most = CALLERS.into_iter().max().unwrap_or(1);
-    let mut clients = clients(&system, most).await?;
+    let service = Service::of(&system)?;
+    let mut accounts = service.enrol().await?;
     let size = size_of_a_record(&system)?;
     println!("{brokers} brokers, {apis} apis; a record is {size} bytes with its headers");
     let settings = topic(&system.kafka, brokers, "bare").await?;
@@ -67,13 +71,13 @@ pub(crate) async fn run(brokers: u16, apis: usize, seconds: u64, runs: u32) -> R
         for _ in 0..runs {
             bare.add(time, peer(&settings, callers, time, size).await?);
             let begin = processors(&system)?;
-            let rest = clients.split_off(callers);
-            let (went, waits) = decide(clients, time).await?;
+            let (given_back, waits) = service.decide(callers, accounts, time).await?;
+            accounts = given_back;
             decisions.add(time, waits);
-            clients = went;
-            clients.extend(rest);
             let end = processors(&system)?;
-            spent.push(end.into_iter().zip(begin).map(|((name, end), (_, begin))| (name, end - begin)).collect());
+            spent.push(
+                end.into_iter().zip(begin).map(|((name, end), (_, begin))| (name, end - begin)).collect(),
+            );
         }
         bare.report("bare", callers);
         decisions.report("over HTTP", callers);
@@ -85,50 +89,109 @@ pub(crate) async fn run(brokers: u16, apis: usize, seconds: u64, runs: u32) -> R
     Ok(())
 }
 
-/// A connection to one of the instances, with accounts that nobody else touches.
+/// An account, and whether the last decision locked it.
+struct Owned {
+    account: String,
+    locked: bool,
+}
+
+/// A connection to one of the instances.
 struct Client {
     connection: SendRequest<Full<Bytes>>,
     host: String,
     key: String,
-    accounts: Vec<String>,
-    /// Decisions that it has asked for.
-    step: usize,
 }
 
-/// Connects them, and enrols their accounts.
-async fn clients(system: &System, count: usize) -> Result<Vec<Client>, Failed> {
-    let key = system.key("BACKEND").ok_or("the backend has a key")?;
-    let urls = system.urls();
-    let hosts: Vec<&str> = urls.iter().filter_map(|url| url.strip_prefix("http://")).collect();
-    let mut enrolling = JoinSet::new();
-    for (number, host) in (0..count).zip(hosts.into_iter().cycle()) {
-        let (host, key) = (host.to_owned(), key.to_owned());
-        enrolling.spawn(async move {
-            let connection = connect(&host).await?;
-            let accounts = (0..ACCOUNTS).map(|n| format!("client-{number}.{n}")).collect();
-            let mut client = Client { connection, host, key, accounts, step: 0 };
-            let enrolment = json!({"contacts": {"email": "owner@example.org"}, "attributes": {"risk": "low"}});
-            for n in 0..ACCOUNTS {
-                let path = format!("/v1/accounts/{}", client.accounts[n]);
-                client.call("PUT", &path, &enrolment, StatusCode::CREATED).await?;
-            }
-            Ok::<_, Failed>(client)
-        });
+/// Where the instances are, and how to be let in.
+struct Service {
+    hosts: Vec<String>,
+    key: String,
+}
+
+impl Service {
+    fn of(system: &System) -> Result<Self, Failed> {
+        let urls = system.urls();
+        let hosts = urls.iter().filter_map(|url| url.strip_prefix("http://")).map(str::to_owned).collect();
+        Ok(Self { hosts, key: system.key("BACKEND").ok_or("the backend has a key")?.to_owned() })
     }
-    enrolling.join_all().await.into_iter().collect()
-}
 
-async fn connect(host: &str) -> Result<SendRequest<Full<Bytes>>, Failed> {
-    let stream = TcpStream::connect(host).await?;
-    stream.set_nodelay(true)?;
-    let (connection, driver) = handshake(TokioIo::new(stream)).await?;
-    // It ends with the connection, whose requests say why.
-    tokio::spawn(driver);
-    Ok(connection)
+    /// Opens as many connections, which take the instances in turn. A server closes one that is idle for some seconds.
+    async fn connect(&self, count: usize) -> Result<Vec<Client>, Failed> {
+        let mut clients = Vec::with_capacity(count);
+        for host in self.hosts.iter().cycle().take(count) {
+            let stream = TcpStream::connect(host).await?;
+            stream.set_nodelay(true)?;
+            let (connection, driver) = handshake(TokioIo::new(stream)).await?;
+            // It ends with the connection, whose requests say why.
+            tokio::spawn(driver);
+            clients.push(Client { connection, host: host.clone(), key: self.key.clone() });
+        }
+        Ok(clients)
+    }
+
+    /// Enrols the accounts.
+    async fn enrol(&self) -> Result<Vec<Owned>, Failed> {
+        let mut enrolling = JoinSet::new();
+        for (number, mut client) in self.connect(ENROLLING).await?.into_iter().enumerate() {
+            enrolling.spawn(async move {
+                let mut enrolled = Vec::new();
+                let body = json!({"contacts": {"email": "owner@example.org"}, "attributes": {"risk": "low"}});
+                for n in (number..ACCOUNTS).step_by(ENROLLING) {
+                    let account = format!("account-{n}");
+                    let path = format!("/v1/accounts/{account}");
+                    client.call("PUT", &path, &body, StatusCode::CREATED).await?;
+                    enrolled.push(Owned { account, locked: false });
+                }
+                Ok::<_, Failed>(enrolled)
+            });
+        }
+        let enrolled: Result<Vec<_>, _> = enrolling.join_all().await.into_iter().collect();
+        Ok(enrolled?.into_iter().flatten().collect())
+    }
+
+    /// So many clients at once, for so long, each with its share of the accounts, which it takes in turn. Gives the accounts back with
+    /// the time until each answer.
+    async fn decide(
+        &self,
+        clients: usize,
+        accounts: Vec<Owned>,
+        time: Duration,
+    ) -> Result<(Vec<Owned>, Vec<Duration>), Failed> {
+        let mut shares: Vec<Vec<Owned>> = (0..clients).map(|_| Vec::new()).collect();
+        for (n, account) in accounts.into_iter().enumerate() {
+            shares[n % clients].push(account);
+        }
+        let clients = self.connect(clients).await?;
+        let end = Instant::now() + time;
+        let mut deciding = JoinSet::new();
+        for (mut client, mut share) in clients.into_iter().zip(shares) {
+            deciding.spawn(async move {
+                let mut waits = Vec::new();
+                for n in (0..share.len()).cycle() {
+                    let begin = Instant::now();
+                    if begin >= end {
+                        break;
+                    }
+                    client.decide(&mut share[n]).await?;
+                    waits.push(begin.elapsed());
+                }
+                Ok::<_, Failed>((share, waits))
+            });
+        }
+        let decided: Vec<_> = deciding.join_all().await.into_iter().collect::<Result<_, _>>()?;
+        let (shares, waits): (Vec<_>, Vec<_>) = decided.into_iter().unzip();
+        Ok((shares.into_iter().flatten().collect(), waits.concat()))
+    }
 }
 
 impl Client {
-    async fn call(&mut self, method: &str, path: &str, body: &Value, expected: StatusCode) -> Result<(), Failed> {
+    async fn call(
+        &mut self,
+        method: &str,
+        path: &str,
+        body: &Value,
+        expected: StatusCode,
+    ) -> Result<(), Failed> {
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -147,44 +210,18 @@ impl Client {
         Err(format!("{method} {path}: {status} {}", String::from_utf8_lossy(&said)).into())
     }
 
-    /// Locks or releases the next account.
-    async fn decide(&mut self) -> Result<(), Failed> {
-        let account = &self.accounts[self.step % ACCOUNTS];
-        let locks = (self.step / ACCOUNTS).is_multiple_of(2);
-        let (path, reason, expected) = if locks {
-            (format!("/v1/accounts/{account}/locks"), "suspicious_login", StatusCode::CREATED)
+    /// Locks the account, or releases it.
+    async fn decide(&mut self, owned: &mut Owned) -> Result<(), Failed> {
+        let (step, reason, expected) = if owned.locked {
+            ("releases", "support", StatusCode::OK)
         } else {
-            (format!("/v1/accounts/{account}/releases"), "support", StatusCode::OK)
+            ("locks", "suspicious_login", StatusCode::CREATED)
         };
-        self.step += 1;
-        self.call("POST", &path, &json!({ "reason": reason }), expected).await
+        let path = format!("/v1/accounts/{}/{step}", owned.account);
+        self.call("POST", &path, &json!({ "reason": reason }), expected).await?;
+        owned.locked = !owned.locked;
+        Ok(())
     }
-}
-
-/// All clients at once, for so long. Gives them back with the time until each answer.
-async fn decide(mut clients: Vec<Client>, time: Duration) -> Result<(Vec<Client>, Vec<Duration>), Failed> {
-    for client in &mut clients {
-        // The server has closed what was idle meanwhile.
-        client.connection = connect(&client.host).await?;
-    }
-    let end = Instant::now() + time;
-    let mut deciding = JoinSet::new();
-    for mut client in clients {
-        deciding.spawn(async move {
-            let mut waits = Vec::new();
-            loop {
-                let begin = Instant::now();
-                if begin >= end {
-                    return Ok::<_, Failed>((client, waits));
-                }
-                client.decide().await?;
-                waits.push(begin.elapsed());
-            }
-        });
-    }
-    let decided: Vec<_> = deciding.join_all().await.into_iter().collect::<Result<_, _>>()?;
-    let (clients, waits): (_, Vec<_>) = decided.into_iter().unzip();
-    Ok((clients, waits.concat()))
 }
 
 /// What a decision takes in the topic: its value and its headers.

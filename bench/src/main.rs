@@ -102,7 +102,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         Bench::Log { folder, seconds } => log::run(&folder, seconds).await?,
         Bench::Cluster { brokers, apis, seconds, runs } => cluster::run(brokers, apis, seconds, runs).await?,
         Bench::Kafka { brokers, seconds, runs } => kafka::run(brokers, seconds, runs).await?,
-        Bench::Rebuild { folder, entries, each, seconds } => rebuild::run(&folder, &entries, each, seconds).await?,
+        Bench::Rebuild { folder, entries, each, seconds } => {
+            rebuild::run(&folder, &entries, each, seconds).await?
+        }
         Bench::Verify { runs } => verify::run(runs)?,
         Bench::Memory { journeys, at_once } => memory::run(journeys, at_once)?,
         Bench::Accuracy => accuracy::run()?,

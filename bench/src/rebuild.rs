@@ -10,8 +10,8 @@ use std::{
 };
 
 use rdkafka::Offset;
-use reinstate_domain::entry::Head;
 use reinstate_cluster::{kafka::Kafka as Brokers, postgres::Postgres as Server};
+use reinstate_domain::entry::Head;
 use reinstate_projector::{follow::Projector, rebuild::rebuild};
 use reinstate_store::{
     keys::SqliteKeys,
@@ -23,7 +23,10 @@ use reinstate_store::{
     postgres::{Postgres, Settings},
     read_models::ReadModels as _,
 };
-use tokio::{sync::watch, task::{JoinSet, spawn_blocking}};
+use tokio::{
+    sync::watch,
+    task::{JoinSet, spawn_blocking},
+};
 
 use crate::{
     journeys::{self, Owner, World},
@@ -110,7 +113,9 @@ async fn audit(log: &Topic, entries: usize, accounts: usize) -> Result<(), Faile
         return Err(format!("the audit found something: {said}").into());
     }
     let share = plain.as_secs_f64() / took.as_secs_f64() * 100.0;
-    println!("{entries:>9} {accounts:>9} the audit runs at {share:.0} % of the consumer; at most {most:.0} MiB resident");
+    println!(
+        "{entries:>9} {accounts:>9} the audit runs at {share:.0} % of the consumer; at most {most:.0} MiB resident"
+    );
     Ok(())
 }
 

@@ -43,7 +43,9 @@ pub(crate) fn processor(pid: u32, of: Of) -> io::Result<Duration> {
     let mut ticks = 0;
     for entry in fs::read_dir("/proc")? {
         let entry = entry?;
-        let Some(number) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        let Some(number) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
         // One may end meanwhile.
         let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
         // `PID (NAME) STATE PARENT …`, and a name may have any character. User and system time are the 14th and 15th field.

@@ -75,7 +75,9 @@ impl Collector {
         for resource in request.resource_spans {
             let attributes = resource.resource.unwrap().attributes;
             let name = attributes.into_iter().find(|attribute| attribute.key == "service.name").unwrap();
-            let Some(Value::StringValue(service)) = name.value.unwrap().value else { panic!("a name is a text") };
+            let Some(Value::StringValue(service)) = name.value.unwrap().value else {
+                panic!("a name is a text")
+            };
             let spans = resource.scope_spans.into_iter().flat_map(|scope| scope.spans);
             let ours = spans.filter(|span| hex(&span.trace_id) == TRACE);
             self.0.lock().unwrap().extend(ours.map(|span: Sent| Span {

@@ -63,9 +63,7 @@ async fn whoever_follows_a_partition_passes_what_belongs_to_no_account_and_then_
     let folder = tempfile::tempdir().unwrap();
     let log = Arc::new(Kafka::connect(&settings).await.unwrap());
     let models = Arc::new(Memory::default());
-    let keys = Arc::new(
-        SqliteKeys::open(&folder.path().join("keys.sqlite"), Secret::new([7; 32])).unwrap(),
-    );
+    let keys = Arc::new(SqliteKeys::open(&folder.path().join("keys.sqlite"), Secret::new([7; 32])).unwrap());
     let journal = Arc::new(Journal::new(log.clone(), models.clone()));
     let following = tokio::spawn({
         let journal = journal.clone();
