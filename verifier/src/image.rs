@@ -24,7 +24,9 @@ pub struct Picture {
 /// The bytes are not a picture that can be used. [`Fault::reason`] is what the owner is told.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    #[error("not a JPEG, PNG or WebP image, or an animated one")]
+    #[error(
+        "not a JPEG, PNG or WebP image, or one of a kind that is not taken: animated, or of too many scans"
+    )]
     Unsupported,
     #[error("the image is broken")]
     Corrupt(#[source] Option<ImageError>),
@@ -63,8 +65,8 @@ impl Picture {
         }
         match bytes {
             [0xFF, 0xD8, 0xFF, ..] => {
-                if !jpeg_is_whole(bytes) {
-                    return Err(Fault::Corrupt(None));
+                if jpeg_scans(bytes).ok_or(Fault::Corrupt(None))? > MAX_SCANS {
+                    return Err(Fault::Unsupported);
                 }
                 finish(JpegDecoder::new(Cursor::new(bytes)).map_err(fault)?)
             }
@@ -198,30 +200,35 @@ fn fault(error: ImageError) -> Fault {
     }
 }
 
-/// Whether the file reaches its end-of-image marker. The decoder fills what is missing with grey, which would be judged
-/// as a picture. What follows the marker (phones append videos there) is nobody's business.
+/// A progressive JPEG goes over its blocks once a scan, and a scan that adds nothing takes twenty bytes: ten megabytes could
+/// ask for hours. Encoders make ten scans, the most careful about twice that.
+const MAX_SCANS: usize = 32;
+
+/// How many scans a file has; none when it does not reach its end-of-image marker. The decoder fills what is missing with
+/// grey, which would be judged as a picture. What follows the marker (phones append videos there) is nobody's business.
 /// Markers: ITU T.81, table B.1.
-fn jpeg_is_whole(bytes: &[u8]) -> bool {
+fn jpeg_scans(bytes: &[u8]) -> Option<usize> {
     const END: u8 = 0xD9;
     const SCAN: u8 = 0xDA;
     let mut at = 2;
-    let mut in_scan = false;
+    let (mut in_scan, mut scans) = (false, 0);
     while let Some(&marker) = bytes.get(at + 1) {
         match (bytes[at], marker) {
-            (0xFF, END) => return true,
+            (0xFF, END) => return Some(scans),
             // Stuffed 0xFF, restarts and fill bytes belong to the scan; so does whatever else is no marker.
             (0xFF, 0x00 | 0x01 | 0xD0..=0xD7) if in_scan => at += 2,
             (0xFF, 0xFF) => at += 1,
             (0xFF, _) => {
-                let Some(length) = bytes.get(at + 2..at + 4) else { return false };
+                let length = bytes.get(at + 2..at + 4)?;
                 in_scan = marker == SCAN;
+                scans += usize::from(in_scan);
                 at += 2 + usize::from(u16::from_be_bytes([length[0], length[1]]));
             }
             _ if in_scan => at += 1,
-            _ => return false,
+            _ => return None,
         }
     }
-    false
+    None
 }
 
 #[cfg(test)]
@@ -301,6 +308,16 @@ mod tests {
                 assert!(honest.contains(&reason), "{length} of {}: {reason:?}", whole.len());
             }
         }
+    }
+
+    #[test]
+    fn a_jpeg_of_more_scans_than_encoders_make_is_unsupported() {
+        let whole = jpeg(&picture(80, 64));
+        let scan = whole.windows(2).position(|w| w == [0xFF, 0xDA]).unwrap();
+        let (head, scan) = whole[..whole.len() - 2].split_at(scan);
+        let of = |scans: usize| [head, &scan.repeat(scans), b"\xFF\xD9"].concat();
+        assert_eq!(jpeg_scans(&of(MAX_SCANS)), Some(MAX_SCANS));
+        refused(&of(MAX_SCANS + 1), ReasonCode::ImageUnsupported);
     }
 
     #[test]
