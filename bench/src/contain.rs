@@ -101,7 +101,10 @@ pub(crate) async fn run(program: &Program, runs: usize, photos: usize) -> Result
     let taken = Arc::new(Photos::take()?);
     beside(program, &taken, runs).await?;
     println!("\n{photos} mixed examinations (passport page, both sides of a card, selfie)");
-    println!("  {:<10} {:>12} {:>14} {:>14} {:>14}", "workers", "per second", "MiB, first 5 %", "MiB, last 5 %", "MiB, most");
+    println!(
+        "  {:<10} {:>12} {:>14} {:>14} {:>14}",
+        "workers", "per second", "MiB, first 5 %", "MiB, last 5 %", "MiB, most"
+    );
     let one = mixed(program, &taken, photos, 1).await?;
     let two = mixed(program, &taken, photos, 2).await?;
     println!("  two workers do {:.2} times what one does", two / one);
@@ -140,7 +143,9 @@ async fn beside(program: &Program, photos: &Photos, runs: usize) -> Result<(), F
     }
     println!("median of {runs} runs, ms on the clock");
     println!("  {:<26} {:>10} {:>10} {:>8}", "", "in process", "contained", "more");
-    for (subject, spent) in ["passport page", "ID card, both sides", "selfie and one portrait"].iter().zip(&spent) {
+    for (subject, spent) in
+        ["passport page", "ID card, both sides", "selfie and one portrait"].iter().zip(&spent)
+    {
         let median = |value: fn(&(Duration, Duration)) -> Duration| {
             let mut values: Vec<Duration> = spent.iter().map(value).collect();
             values.sort();
@@ -156,7 +161,10 @@ async fn beside(program: &Program, photos: &Photos, runs: usize) -> Result<(), F
         let nothing = DocumentJob { front: Vec::new(), back: None, today: photos.today };
         engine.examine_document(nothing).await?;
     }
-    println!("  a process, from its fork to its end: {:.2} ms", begun.elapsed().as_secs_f64() * 1e3 / f64::from(none));
+    println!(
+        "  a process, from its fork to its end: {:.2} ms",
+        begun.elapsed().as_secs_f64() * 1e3 / f64::from(none)
+    );
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use std::{io, thread};
 
 use jiff::civil::Date;
 use reinstate_domain::document::DocumentObservation;
+use reinstate_domain::evidence::MAX_IMAGE_BYTES;
 use reinstate_domain::face::{Action, FaceObservation, FrameObservation, Reference, Similarity};
 use reinstate_domain::reason::ReasonCode;
 use tokio::sync::{mpsc, oneshot};
@@ -302,11 +303,14 @@ impl Examinations {
     }
 
     fn examine(&mut self, task: &Task, pictures: &[&[u8]]) -> Result<(Answer, Vec<Vec<u8>>, Worker), Error> {
+        // Of a picture that is too large, no more than shows it.
+        let pictures: Vec<&[u8]> =
+            pictures.iter().map(|picture| &picture[..picture.len().min(MAX_IMAGE_BYTES + 1)]).collect();
         let mut worker = self.next.take().map_or_else(|| self.keeper.worker(), Ok)?;
-        if worker.send(task, pictures, self.within).is_err() {
+        if worker.send(task, &pictures, self.within).is_err() {
             // It died while it waited, and has seen nothing of these pictures.
             worker = self.keeper.worker()?;
-            worker.send(task, pictures, self.within).map_err(|_| Lost::NoAnswer)?;
+            worker.send(task, &pictures, self.within).map_err(|_| Lost::NoAnswer)?;
         }
         let (answer, blobs) = worker.receive(self.within)?;
         Ok((answer, blobs, worker))

@@ -73,6 +73,14 @@ async fn a_document_that_is_no_image_is_an_observation() {
 }
 
 #[tokio::test]
+async fn a_picture_far_beyond_the_limit_is_too_large_and_not_sent_whole() {
+    let _turn = alone();
+    let job = DocumentJob { front: vec![0xFF; 100 << 20], ..small_job() };
+    let examined = engine(settings(1)).examine_document(job).await.unwrap();
+    assert_eq!(examined.observation.fault, Some(ReasonCode::ImageTooLarge));
+}
+
+#[tokio::test]
 async fn each_examination_has_a_guarded_process_of_its_own() {
     let _turn = alone();
     let engine = engine(settings(1));

