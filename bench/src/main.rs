@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use reinstate_verifier::contain::Program;
 
 mod accuracy;
 mod arm;
 mod cluster;
+mod contain;
 mod journeys;
 mod kafka;
 mod log;
@@ -83,6 +85,15 @@ enum Bench {
         #[arg(long, default_value_t = 15)]
         runs: usize,
     },
+    /// What it costs to examine each picture in a process of its own, in time and memory, and what a second worker brings.
+    Contain {
+        /// Measured examinations of each subject, beside the same in this process.
+        #[arg(long, default_value_t = 15)]
+        runs: usize,
+        /// Mixed examinations with one worker, and again with two.
+        #[arg(long, default_value_t = 3000)]
+        photos: usize,
+    },
     /// What the standalone server holds in memory while owners hand in documents and selfies.
     Memory {
         /// Each with one document, a few with two, and all but a few with a selfie.
@@ -96,8 +107,13 @@ enum Bench {
     Accuracy,
 }
 
+fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let program = reinstate_verifier::contain::enter();
+    run(&program)
+}
+
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+async fn run(program: &Program) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     match Cli::parse().bench {
         Bench::Log { folder, seconds } => log::run(&folder, seconds).await?,
         Bench::Cluster { brokers, apis, seconds, runs } => cluster::run(brokers, apis, seconds, runs).await?,
@@ -106,6 +122,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
             rebuild::run(&folder, &entries, each, seconds).await?
         }
         Bench::Verify { runs } => verify::run(runs)?,
+        Bench::Contain { runs, photos } => contain::run(program, runs, photos).await?,
         Bench::Memory { journeys, at_once } => memory::run(journeys, at_once)?,
         Bench::Accuracy => accuracy::run()?,
     }

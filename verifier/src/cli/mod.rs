@@ -13,6 +13,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use reinstate_domain::evidence::MAX_IMAGE_BYTES;
 use reinstate_process::{Options, in_one_line};
+use reinstate_verifier::contain::Program;
+use reinstate_verifier::engine;
 use reinstate_verifier::models::{self, Bundle};
 use serde::Serialize;
 
@@ -44,6 +46,8 @@ enum Failure {
     Unreadable { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
     Models(#[from] models::Error),
+    #[error(transparent)]
+    Engine(#[from] engine::Error),
     #[error("the document could not be examined")]
     Document(#[from] reinstate_verifier::document::Error),
     #[error("the photos could not be evaluated")]
@@ -56,19 +60,26 @@ impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::Unreadable { .. } => 2,
-            Self::Models(_) | Self::Document(_) | Self::Evaluation(_) | Self::Output(_) => 1,
+            Self::Models(_) | Self::Engine(_) | Self::Document(_) | Self::Evaluation(_) | Self::Output(_) => {
+                1
+            }
         }
     }
 }
 
-pub(crate) fn run() -> ExitCode {
+pub(crate) fn run(program: &Program) -> ExitCode {
     let arguments = Arguments::parse();
     let bundle = arguments.models.as_deref();
     let result = match arguments.command {
         Some(Command::Accuracy(arguments)) => accuracy::run(bundle, &arguments),
-        Some(Command::Document(arguments)) => document::run(bundle, &arguments),
-        Some(Command::Face(arguments)) => face::run(bundle, &arguments),
-        None => return reinstate_process::run(serve::NAME, serve::run(arguments.options, arguments.models)),
+        Some(Command::Document(arguments)) => document::run(program, bundle, &arguments),
+        Some(Command::Face(arguments)) => face::run(program, bundle, &arguments),
+        None => {
+            return reinstate_process::run(
+                serve::NAME,
+                serve::run(program, arguments.options, arguments.models),
+            );
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
