@@ -131,6 +131,24 @@ impl Canvas {
         }
     }
 
+    /// A patch of other paper: one tint, with a grain of its own. Returns its place in pixels.
+    pub(crate) fn patch(&mut self, seed: u64, mm: Area, colour: Colour) -> Area {
+        let mut dice = Dice::new(seed, "patch");
+        let [x, y, w, h] = mm.map(|mm| (mm.max(0.0) * PX_PER_MM).round() as u32);
+        for (i, j) in (y..y + h).flat_map(|j| (x..x + w).map(move |i| (i, j))) {
+            let grain = dice.normal() * 5.0;
+            if let Some(pixel) = self.image.get_pixel_mut_checked(i, j) {
+                *pixel = Rgb(colour.map(|c| (f32::from(c) + grain).clamp(0.0, 255.0) as u8));
+            }
+        }
+        [x, y, w, h].map(|pixels| pixels as f32)
+    }
+
+    /// How long text would be in mm, before it is set narrower.
+    pub(crate) fn width_of(&self, style: &Style, text: &str) -> f32 {
+        width(style.font, scale(style.font, style.capital), text) / PX_PER_MM
+    }
+
     /// A flowing line that stands for a signature, starting at a point in mm.
     pub(crate) fn signature(&mut self, seed: u64, x: f32, y: f32, width: f32) {
         let mut dice = Dice::new(seed, "signature");
