@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-mod accuracy;
 mod kafka;
 mod log;
 mod memory;
+mod peers;
 mod rebuild;
+mod sweep;
 mod verify;
 
 #[derive(Parser)]
@@ -55,6 +56,9 @@ enum Bench {
         /// Measured examinations of each subject.
         #[arg(long, default_value_t = 15)]
         runs: usize,
+        /// Labelled photos on which other readers are measured too. Default: `mrz-dev` of REINSTATE_SHARED_DATA, when it is there.
+        #[arg(long)]
+        photos: Option<PathBuf>,
     },
     /// What the standalone server holds in memory while owners hand in documents and selfies.
     Memory {
@@ -65,8 +69,11 @@ enum Bench {
         #[arg(long, default_value_t = 3)]
         at_once: usize,
     },
-    /// How well documents are read and faces are matched, on the labelled photos at hand.
-    Accuracy,
+    /// How well specimens are read that are drawn on the way: thousands, of known truth. Goes on where it was ended.
+    Sweep(sweep::Arguments),
+    /// Reads the photos of a list, for `verify`.
+    #[command(hide = true)]
+    Read { list: PathBuf },
 }
 
 #[tokio::main]
@@ -75,9 +82,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         Bench::Log { folder, seconds } => log::run(&folder, seconds).await?,
         Bench::Kafka { brokers, seconds } => kafka::run(brokers, seconds).await?,
         Bench::Rebuild { folder, entries, seconds } => rebuild::run(&folder, &entries, seconds).await?,
-        Bench::Verify { runs } => verify::run(runs)?,
+        Bench::Verify { runs, photos } => verify::run(runs, photos)?,
         Bench::Memory { journeys, at_once } => memory::run(journeys, at_once)?,
-        Bench::Accuracy => accuracy::run()?,
+        Bench::Sweep(arguments) => sweep::run(&arguments)?,
+        Bench::Read { list } => peers::read(&list)?,
     }
     Ok(())
 }
