@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use reinstate_verifier::contain::Program;
 
-mod accuracy;
 mod arm;
 mod cluster;
 mod contain;
@@ -13,7 +12,9 @@ mod journeys;
 mod kafka;
 mod log;
 mod memory;
+mod peers;
 mod rebuild;
+mod sweep;
 mod usage;
 mod verify;
 
@@ -84,6 +85,9 @@ enum Bench {
         /// Measured examinations of each subject.
         #[arg(long, default_value_t = 15)]
         runs: usize,
+        /// Labelled photos on which other readers are measured too. Default: `mrz-dev` of REINSTATE_SHARED_DATA, when it is there.
+        #[arg(long)]
+        photos: Option<PathBuf>,
     },
     /// What it costs to examine each picture in a process of its own, in time and memory, and what a second worker brings.
     Contain {
@@ -103,8 +107,11 @@ enum Bench {
         #[arg(long, default_value_t = 3)]
         at_once: usize,
     },
-    /// How well documents are read and faces are matched, on the labelled photos at hand.
-    Accuracy,
+    /// How well specimens are read that are drawn on the way: thousands, of known truth. Goes on where it was ended.
+    Sweep(sweep::Arguments),
+    /// Reads the photos of a list, for `verify`.
+    #[command(hide = true)]
+    Read { list: PathBuf },
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -121,10 +128,11 @@ async fn run(program: &Program) -> Result<(), Box<dyn std::error::Error + Send +
         Bench::Rebuild { folder, entries, each, seconds } => {
             rebuild::run(&folder, &entries, each, seconds).await?
         }
-        Bench::Verify { runs } => verify::run(runs)?,
+        Bench::Verify { runs, photos } => verify::run(runs, photos)?,
         Bench::Contain { runs, photos } => contain::run(program, runs, photos).await?,
         Bench::Memory { journeys, at_once } => memory::run(journeys, at_once)?,
-        Bench::Accuracy => accuracy::run()?,
+        Bench::Sweep(arguments) => sweep::run(&arguments)?,
+        Bench::Read { list } => peers::read(&list)?,
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
@@ -203,7 +204,9 @@ fn the_zones_of_the_labelled_photos_are_read_exactly_or_not_at_all() {
         eprintln!("skipped: no labelled photos; REINSTATE_SHARED_DATA names the folder that holds mrz-dev");
         return;
     };
-    let readings = evaluate::read_all(&folder, &mut reader(), TODAY).unwrap();
+    let manifest = evaluate::Manifest::open(&folder.join("manifest.json")).unwrap();
+    let one = NonZero::<usize>::MIN;
+    let readings = evaluate::read_all(&manifest.documents, bundle(), one, TODAY).unwrap();
     let count = |outcome| readings.iter().filter(|reading| reading.outcome == outcome).count();
     let wrong: Vec<&str> =
         readings.iter().filter(|r| r.outcome == Outcome::Wrong).map(|r| r.id.as_str()).collect();
