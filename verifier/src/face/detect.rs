@@ -2,7 +2,7 @@
 //! `prj-python/centerface.py`.
 
 use ndarray::{ArrayView3, ArrayViewD, Ix4};
-use opencv::core::{BORDER_CONSTANT, BORDER_ISOLATED, Mat, MatTraitConst, Rect, Scalar, Size, copy_make_border};
+use opencv::core::{BORDER_CONSTANT, BORDER_ISOLATED, Mat, MatTraitConst, Rect, Scalar, Size, ToInputArray, copy_make_border};
 use opencv::imgproc::{INTER_AREA, INTER_LINEAR, resize};
 use serde::Deserialize;
 
@@ -149,7 +149,7 @@ fn shrink(picture: &Picture, scale: f32) -> Result<Mat, Error> {
 }
 
 /// With black to the right and below up to the next multiple, in rows without gaps.
-fn padded(input: &impl MatTraitConst) -> Result<Mat, Error> {
+fn padded(input: &(impl MatTraitConst + ToInputArray)) -> Result<Mat, Error> {
     let missing = |side: i32| (MULTIPLE - side % MULTIPLE) % MULTIPLE;
     let (below, beside) = (missing(input.rows()), missing(input.cols()));
     let mut padded = Mat::default();
@@ -227,6 +227,7 @@ fn overlap(a: &[f32; 4], b: &[f32; 4]) -> f32 {
 #[cfg(test)]
 mod tests {
     use ndarray::{Array4, ArrayD};
+    use opencv::core::CV_8UC3;
 
     use super::*;
 
@@ -254,6 +255,17 @@ mod tests {
         assert!((x - (12.0 - 8.0)).abs() < 1e-4 && (y - (23.0 - 12.0)).abs() < 1e-4);
         let nose = faces[0].landmarks[2];
         assert!((nose[0] - (x + 4.0)).abs() < 1e-4 && (nose[1] - (y + 12.0)).abs() < 1e-4);
+    }
+
+    #[test]
+    fn the_surroundings_of_a_face_begin_at_a_multiple_and_end_with_the_input() {
+        let input = Mat::new_rows_cols_with_default(480, 640, CV_8UC3, Scalar::default()).unwrap();
+        let inside = around(&input, [200.0, 150.0, 100.0, 120.0], [0.5, 0.25]);
+        assert_eq!(inside, Rect::new(128, 96, 222, 204));
+        let over_the_edge = around(&input, [-50.0, 400.0, 900.0, 300.0], [0.5, 0.5]);
+        assert_eq!(over_the_edge, Rect::new(0, 224, 640, 256));
+        let outside = around(&input, [700.0, 700.0, 50.0, 50.0], [0.0, 0.0]);
+        assert!(outside.width >= 1 && outside.x + outside.width <= 640 && outside.height >= 1);
     }
 
     #[test]

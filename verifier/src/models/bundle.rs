@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use super::{Error, OnnxModel, cache_dir};
+use super::{Error, OnnxModel, cache_dir, subnormal};
 
 /// The default bundle's manifest, compiled in: an installed program needs only the weights.
 const DEFAULT_MANIFEST: &str = include_str!("../../../models/default/manifest.toml");
@@ -248,14 +248,16 @@ impl Bundle {
     /// # Errors
     /// The file is missing or altered, its shapes are others, or ONNX Runtime refuses it.
     pub fn model(&self, role: Role) -> Result<OnnxModel, Error> {
-        OnnxModel::new(role, self.spec(role)?, &self.path(role)?, &self.bytes(role)?)
+        let mut bytes = self.bytes(role)?;
+        subnormal::flush(&mut bytes);
+        OnnxModel::new(role, self.spec(role)?, &self.path(role)?, &bytes)
     }
 
     fn path(&self, role: Role) -> Result<PathBuf, Error> {
         Ok(self.folder.join(&self.spec(role)?.file))
     }
 
-    /// The very bytes that were hashed are the ones that get used.
+    /// The very bytes that were hashed are the ones that get used, but for subnormal weights.
     fn bytes(&self, role: Role) -> Result<Vec<u8>, Error> {
         let path = self.path(role)?;
         let bytes =
