@@ -162,9 +162,12 @@ impl FaceTerms {
             ));
         }
         if self.max_false_match_rate.is_some() != self.review_false_match_rate.is_some() {
-            return Err(Error::Bound("face.max_false_match_rate and face.review_false_match_rate go together"));
+            return Err(Error::Bound(
+                "face.max_false_match_rate and face.review_false_match_rate go together",
+            ));
         }
-        let ordered = |rates: FalseMatchRates| rates.pass > 0.0 && rates.pass <= rates.review && rates.review <= 1.0;
+        let ordered =
+            |rates: FalseMatchRates| rates.pass > 0.0 && rates.pass <= rates.review && rates.review <= 1.0;
         if !self.rates().is_none_or(ordered) {
             return Err(Error::Bound(
                 "face.max_false_match_rate must be above 0, and face.review_false_match_rate at least that and at most 1",
@@ -442,8 +445,12 @@ mod tests {
     #[test]
     fn the_shipped_policy_asks_to_look_ahead_and_one_line_makes_the_challenge_active() {
         let passive = Policy::parse(EXCHANGE).unwrap();
-        assert_eq!((passive.terms().face.actions.as_slice(), passive.terms().face.frames), (&[Action::LookAhead][..], 1));
-        let active = EXCHANGE.replace("\nframes = 1 ", "\nframes = 3 ").replace("\n# actions = ", "\nactions = ");
+        assert_eq!(
+            (passive.terms().face.actions.as_slice(), passive.terms().face.frames),
+            (&[Action::LookAhead][..], 1)
+        );
+        let active =
+            EXCHANGE.replace("\nframes = 1 ", "\nframes = 3 ").replace("\n# actions = ", "\nactions = ");
         let active = Policy::parse(&active).unwrap();
         assert!(active.terms().face.frames == 3 && active.terms().face.actions.len() == 6);
     }

@@ -35,9 +35,9 @@ impl Policy {
     /// [`Error`].
     pub fn load(settings: &settings::Policy) -> Result<Self, Error> {
         let text = match given(&settings.file) {
-            None => shipped(&settings.profile)
-                .ok_or_else(|| Error::Unknown(settings.profile.clone()))?
-                .to_owned(),
+            None => {
+                shipped(&settings.profile).ok_or_else(|| Error::Unknown(settings.profile.clone()))?.to_owned()
+            }
             Some(path) => std::fs::read_to_string(path)
                 .map_err(|source| Error::Unreadable { path: path.to_owned(), source })?,
         };

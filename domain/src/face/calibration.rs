@@ -23,7 +23,9 @@ struct Table {
 
 /// The table can't be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the points of a calibration are at least two, their cosines rise, and their rates fall, within 0 and 1")]
+#[error(
+    "the points of a calibration are at least two, their cosines rise, and their rates fall, within 0 and 1"
+)]
 pub struct InvalidCalibration;
 
 impl TryFrom<Table> for Calibration {
@@ -109,9 +111,12 @@ mod tests {
 
     #[test]
     fn a_table_that_does_not_fall_is_refused() {
-        for points in
-            [&[[0.2, 1e-1]][..], &[[0.2, 1e-1], [0.1, 1e-2]], &[[0.2, 1e-2], [0.3, 1e-1]], &[[0.2, 1.0], [0.3, 0.0]]]
-        {
+        for points in [
+            &[[0.2, 1e-1]][..],
+            &[[0.2, 1e-1], [0.1, 1e-2]],
+            &[[0.2, 1e-2], [0.3, 1e-1]],
+            &[[0.2, 1.0], [0.3, 0.0]],
+        ] {
             assert_eq!(calibration(points), Err(InvalidCalibration), "{points:?}");
         }
     }

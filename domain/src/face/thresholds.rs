@@ -109,4 +109,3 @@ mod tests {
         assert_eq!(FaceThresholds { match_at: 0.42, review_at: 0.30, ..resolved }, THRESHOLDS);
     }
 }
-

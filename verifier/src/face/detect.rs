@@ -2,7 +2,9 @@
 //! `prj-python/centerface.py`.
 
 use ndarray::{ArrayView3, ArrayViewD, Ix4};
-use opencv::core::{BORDER_CONSTANT, BORDER_ISOLATED, Mat, MatTraitConst, Rect, Scalar, Size, ToInputArray, copy_make_border};
+use opencv::core::{
+    BORDER_CONSTANT, BORDER_ISOLATED, Mat, MatTraitConst, Rect, Scalar, Size, ToInputArray, copy_make_border,
+};
 use opencv::imgproc::{INTER_AREA, INTER_LINEAR, resize};
 use serde::Deserialize;
 
@@ -64,7 +66,8 @@ impl CenterFace {
 impl FaceDetection for CenterFace {
     fn detect(&mut self, picture: &Picture) -> Result<Vec<DetectedFace>, Error> {
         let close = self.scale(picture, self.settings.longest_side);
-        let Some(coarse) = self.settings.coarse.filter(|coarse| coarse.longest_side < self.settings.longest_side)
+        let Some(coarse) =
+            self.settings.coarse.filter(|coarse| coarse.longest_side < self.settings.longest_side)
         else {
             return self.look(&shrink(picture, close)?, close, [0, 0]);
         };
@@ -80,10 +83,12 @@ impl FaceDetection for CenterFace {
             let part = Mat::roi(&whole, around).map_err(geometry)?;
             let part = padded(&part)?;
             let seen = self.look(&part, close, [around.x, around.y])?;
-            let found = seen.into_iter().max_by(|a, b| {
-                overlap(&a.bounds, &face.bounds).total_cmp(&overlap(&b.bounds, &face.bounds))
-            });
-            if let Some(found) = found.filter(|f| overlap(&f.bounds, &face.bounds) > self.settings.max_overlap) {
+            let found = seen
+                .into_iter()
+                .max_by(|a, b| overlap(&a.bounds, &face.bounds).total_cmp(&overlap(&b.bounds, &face.bounds)));
+            if let Some(found) =
+                found.filter(|f| overlap(&f.bounds, &face.bounds) > self.settings.max_overlap)
+            {
                 faces[n] = found;
                 return Ok(faces);
             }
@@ -153,7 +158,16 @@ fn padded(input: &(impl MatTraitConst + ToInputArray)) -> Result<Mat, Error> {
     let missing = |side: i32| (MULTIPLE - side % MULTIPLE) % MULTIPLE;
     let (below, beside) = (missing(input.rows()), missing(input.cols()));
     let mut padded = Mat::default();
-    let done = copy_make_border(input, &mut padded, 0, below, 0, beside, BORDER_CONSTANT | BORDER_ISOLATED, Scalar::default());
+    let done = copy_make_border(
+        input,
+        &mut padded,
+        0,
+        below,
+        0,
+        beside,
+        BORDER_CONSTANT | BORDER_ISOLATED,
+        Scalar::default(),
+    );
     done.map_err(geometry)?;
     Ok(padded)
 }

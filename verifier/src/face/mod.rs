@@ -12,8 +12,8 @@ pub use networks::{Embedding, Eyes, Landmarks, Liveness, Pose};
 
 use std::borrow::Cow;
 
-use reinstate_domain::evidence::ModelRef;
 use opencv::core::Mat;
+use reinstate_domain::evidence::ModelRef;
 use reinstate_domain::face::{
     Action, FaceBox, FaceMeasures, FaceObservation, FrameObservation, Movement, Reference, Similarity,
 };
@@ -118,7 +118,8 @@ impl FaceMatcher {
         if frames.iter().any(|frame| frame.action != Action::LookAhead) {
             timings.measure("movement", || follow(&mut seen))?;
         }
-        let embeddings: Vec<_> = seen.iter().filter_map(|s| Some(s.face.as_ref()?.embedding.as_slice())).collect();
+        let embeddings: Vec<_> =
+            seen.iter().filter_map(|s| Some(s.face.as_ref()?.embedding.as_slice())).collect();
         // With a frame that shows no face there is nothing to decide, and nothing is compared.
         let best = (embeddings.len() == seen.len()).then(|| best(&seen)).flatten();
         let mut similarities = Vec::with_capacity(references.len());
@@ -272,7 +273,8 @@ fn best(seen: &[Seen]) -> Option<&[f32]> {
         (m.size / align::ALIGNED as f32).min(1.0) * m.visible * m.sharpness.min(0.5) * m.brightness * straight
     };
     let ahead = seen.iter().filter(|s| s.observation.action == Action::LookAhead);
-    let rated = ahead.filter_map(|s| Some((worth(s.observation.measures.as_ref()?), &s.face.as_ref()?.embedding)));
+    let rated =
+        ahead.filter_map(|s| Some((worth(s.observation.measures.as_ref()?), &s.face.as_ref()?.embedding)));
     rated.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, embedding)| embedding.as_slice())
 }
 

@@ -20,10 +20,7 @@ pub(super) fn parallax(first: &Landmarks68, second: &Landmarks68) -> opencv::Res
     for n in NOSE {
         let [x, y] = from.inside(first[n]);
         let scale = map[6] * x + map[7] * y + 1.0;
-        let there = [
-            (map[0] * x + map[1] * y + map[2]) / scale,
-            (map[3] * x + map[4] * y + map[5]) / scale,
-        ];
+        let there = [(map[0] * x + map[1] * y + map[2]) / scale, (map[3] * x + map[4] * y + map[5]) / scale];
         let here = to.inside(second[n]);
         for axis in 0..2 {
             moved[axis] += (here[axis] - there[axis]) / NOSE.len() as f64;
@@ -130,7 +127,8 @@ mod tests {
     #[test]
     fn a_head_that_turns_shows_its_nose_before_the_face_on_the_side_that_it_turns_to() {
         let moved = |left, up| parallax(&head(0.0, 0.0), &head(left, up)).unwrap().unwrap();
-        let [left, right, up, down] = [moved(20.0, 0.0), moved(-20.0, 0.0), moved(0.0, 15.0), moved(0.0, -15.0)];
+        let [left, right, up, down] =
+            [moved(20.0, 0.0), moved(-20.0, 0.0), moved(0.0, 15.0), moved(0.0, -15.0)];
         assert!(left[0] > 0.1 && left[1].abs() < 0.02, "{left:?}");
         assert!(right[0] < -0.1 && right[1].abs() < 0.02, "{right:?}");
         assert!(up[1] < -0.08 && up[0].abs() < 0.02, "{up:?}");

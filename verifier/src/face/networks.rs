@@ -147,9 +147,8 @@ impl FaceLandmarks for Landmarks {
         let region = region(picture, face.bounds, 1.0);
         let patch = cut(picture, region, side(&self.model));
         // x and y of each point in turn, as fractions of what the network saw.
-        let fractions = run(&mut self.model, patch, |outputs| {
-            outputs[0].iter().copied().collect::<Vec<f32>>()
-        })?;
+        let fractions =
+            run(&mut self.model, patch, |outputs| outputs[0].iter().copied().collect::<Vec<f32>>())?;
         let (fractions, _) = fractions.as_chunks::<2>();
         let points: Vec<_> = fractions
             .iter()

@@ -2,8 +2,8 @@
 //! face may be softer than a small one and still be sharp enough.
 
 use opencv::core::{
-    BORDER_DEFAULT, CV_32F, DFT_COMPLEX_OUTPUT, Mat, MatTraitConst, MatTraitConstManual, MatTraitManual, Rect, Scalar,
-    Vec2f, dft, mean_std_dev, no_array,
+    BORDER_DEFAULT, CV_32F, DFT_COMPLEX_OUTPUT, Mat, MatTraitConst, MatTraitConstManual, MatTraitManual,
+    Rect, Scalar, Vec2f, dft, mean_std_dev, no_array,
 };
 use opencv::imgproc::{COLOR_RGB2GRAY, TM_CCOEFF_NORMED, cvt_color, laplacian, match_template};
 
@@ -209,9 +209,8 @@ mod tests {
 
     #[test]
     fn a_picture_is_like_itself_and_not_like_other_grain() {
-        let aligned = |shift: f32| {
-            picture(ALIGNED as u32, |x, y| grain(x + shift, y)).mat().unwrap().clone_pointee()
-        };
+        let aligned =
+            |shift: f32| picture(ALIGNED as u32, |x, y| grain(x + shift, y)).mat().unwrap().clone_pointee();
         assert!(likeness(&aligned(0.0), &aligned(0.0)).unwrap() > 0.999);
         assert!(likeness(&aligned(0.0), &aligned(400.0)).unwrap() < 0.3);
     }

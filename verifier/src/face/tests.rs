@@ -60,26 +60,23 @@ fn file(faces: u8, degrees: u8, percent_live: u8) -> Vec<u8> {
 /// The same with a brighter picture, which is a better one.
 fn better(degrees: u8, percent_live: u8) -> Vec<u8> {
     let first = Rgb([1, degrees, percent_live]);
-    let image =
-        RgbImage::from_fn(200, 200, |x, y| if x + y == 0 { first } else { Rgb([200, 220 + (x % 7 * y % 5) as u8, 200]) });
+    let image = RgbImage::from_fn(200, 200, |x, y| {
+        if x + y == 0 { first } else { Rgb([200, 220 + (x % 7 * y % 5) as u8, 200]) }
+    });
     Picture::from_rgb(image).png().unwrap()
 }
 
 fn examine(frames: &[Vec<u8>], references: &[Vec<u8>]) -> FaceObservation {
     let frames: Vec<_> =
         frames.iter().map(|image| Frame { action: Action::LookAhead, image: image.as_slice() }).collect();
-    let references: Vec<_> =
-        references.iter().map(|image| (Reference::OnFile, image.as_slice())).collect();
+    let references: Vec<_> = references.iter().map(|image| (Reference::OnFile, image.as_slice())).collect();
     matcher().examine(&frames, &references).unwrap().observation
 }
 
 #[track_caller]
 fn is_cosine(cosine: Option<f32>, degrees: f32) {
     let cosine = cosine.unwrap();
-    assert!(
-        (cosine - degrees.to_radians().cos()).abs() < 1e-3,
-        "{cosine} is not the cosine of {degrees}"
-    );
+    assert!((cosine - degrees.to_radians().cos()).abs() < 1e-3, "{cosine} is not the cosine of {degrees}");
 }
 
 #[test]
@@ -140,7 +137,11 @@ impl Head {
 
 impl FaceDetection for Head {
     fn detect(&mut self, picture: &Picture) -> Result<Vec<DetectedFace>, Error> {
-        Oracle.detect(&Picture::from_rgb(RgbImage::from_pixel(picture.width(), picture.height(), Rgb([1, 0, 0]))))
+        Oracle.detect(&Picture::from_rgb(RgbImage::from_pixel(
+            picture.width(),
+            picture.height(),
+            Rgb([1, 0, 0]),
+        )))
     }
 }
 

@@ -57,7 +57,9 @@ struct Field {
 /// Where the embedded messages, or bytes, of that number lie within a message.
 fn messages(data: &[u8], message: Range<usize>, number: u64) -> Vec<Range<usize>> {
     let wanted = fields(data, message).filter(|field| field.number == number);
-    wanted.filter_map(|field| if let Value::Bytes(range) = field.value { Some(range) } else { None }).collect()
+    wanted
+        .filter_map(|field| if let Value::Bytes(range) = field.value { Some(range) } else { None })
+        .collect()
 }
 
 /// The fields of a message of Protocol Buffers, until its end or the first that makes no sense.

@@ -311,7 +311,11 @@ fn an_active_challenge_is_drawn_from_the_servers_key_and_wants_a_frame_for_each_
     story.must(submit(&[blob(1), blob(2), blob(3)]));
     let case = story.account.case.as_ref().unwrap();
     let asked: Vec<_> = case.faces[0].frames.iter().map(|(action, _)| *action).collect();
-    assert_eq!(asked, case.challenge.as_ref().unwrap().actions, "each frame is known by what it was asked for");
+    assert_eq!(
+        asked,
+        case.challenge.as_ref().unwrap().actions,
+        "each frame is known by what it was asked for"
+    );
 }
 
 #[test]

@@ -101,4 +101,3 @@ pub(in crate::face) fn given_measures(change: impl FnOnce(&mut FaceMeasures)) ->
 pub(in crate::face) fn then(observation: &FaceObservation, decision: Decision, reasons: &[ReasonCode]) {
     assert_eq!(judge(observation, &THRESHOLDS), Verdict { decision, reasons: reasons.to_vec() });
 }
-

@@ -4,8 +4,9 @@ use super::testing::*;
 use super::*;
 use crate::face::{FaceMeasures, Movement, Reference, Similarity};
 use ReasonCode::{
-    FaceBlurred, FaceChallengeFailed, FaceCovered, FaceCropped, FaceDark, FaceEyesClosed, FaceMismatch, FaceMultiple,
-    FaceNotFound, FaceNotLive, FaceOverexposed, FaceSideLight, FaceTooSmall, FaceTurned, FaceUncertain, ImageCorrupt,
+    FaceBlurred, FaceChallengeFailed, FaceCovered, FaceCropped, FaceDark, FaceEyesClosed, FaceMismatch,
+    FaceMultiple, FaceNotFound, FaceNotLive, FaceOverexposed, FaceSideLight, FaceTooSmall, FaceTurned,
+    FaceUncertain, ImageCorrupt,
 };
 
 #[test]
