@@ -3,6 +3,7 @@
 mod bundle;
 mod onnx;
 mod runtime;
+mod subnormal;
 mod tensor;
 
 pub use bundle::{Bundle, Channels, ModelSpec, Role, TensorSpec};
