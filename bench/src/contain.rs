@@ -53,7 +53,7 @@ impl Photos {
         let (portrait, selfie) = (photo("obama.jpg")?, photo("obama2.jpg")?);
         let fonts = Fonts::load().map_err(drawn)?;
         let printed = Portrait::new(&image::load_from_memory(&portrait).map_err(drawn)?, None);
-        let page = |seed: u64| {
+        let page = |seed: u64| -> Result<Vec<u8>, Failed> {
             let passport = Passport { holder: Holder::invented(seed), issue: Issue::invented(seed) };
             let page = passport.draw(&fonts, &printed, &[]);
             Ok(Camera::good(seed).photograph(&page).map_err(drawn)?.jpeg)
@@ -64,7 +64,7 @@ impl Photos {
             Camera::good(1).photograph(&front).map_err(drawn)?.jpeg,
             Camera::good(2).photograph(&back).map_err(drawn)?.jpeg,
         );
-        let pages = (0..8).map(page).collect::<Result<_, Failed>>()?;
+        let pages = (0..8).map(page).collect::<Result<_, _>>()?;
         let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
         Ok(Self { pages, card, selfie, portrait, today })
     }
