@@ -32,6 +32,8 @@ const STYLE: &str = include_str!("page.css");
 /// How many of the worst are listed, and how many are shown.
 const LISTED: usize = 40;
 const SHOWN: usize = 12;
+/// Longer tables are folded up at first.
+const UNFOLDED: usize = 12;
 /// Pixels of a shown photo's longer side.
 const SHOWN_SIZE: u32 = 640;
 
@@ -152,17 +154,20 @@ fn of_documents(documents: &documents::Summary, pictures: Pictures<'_>) -> Resul
             ("By half: what was tuned on, what was held out", &documents.by_half),
         ] {
             @if groups.len() > 1 || what.starts_with("By half") && !groups.is_empty() {
-                h3 { (what) }
-                (group_table(&[], groups))
+                details open[groups.len() <= UNFOLDED] {
+                    summary { (what) }
+                    (group_table(&[], groups))
+                }
             }
         }
         @if !documents.all.fields.is_empty() {
             h3 { "The visual zone, field by field" }
-            (field_table(std::slice::from_ref(&documents.all), &documents.by_kind))
+            @let groups = if documents.by_kind.is_empty() { &documents.by_format } else { &documents.by_kind };
+            (field_table(std::slice::from_ref(&documents.all), groups))
         }
         @if !curves.is_empty() {
             h3 { "Against one disturbance at a time" }
-            p { "Exact reading of zones and valid-but-wrong readings with 95 % intervals; on the left of each axis or on its right, where the photo is good, everything else is as a careful owner has it." }
+            p { span.key { "Exact reading" } " of zones and " span.key.wrong { "valid but wrong" } " readings, with 95 % intervals. At the good end of each axis everything is as a careful owner has it; each plot moves one fault alone." }
             div.plots { @for svg in &curves { (PreEscaped(svg)) } }
         }
         @if !documents.tampering.is_empty() {

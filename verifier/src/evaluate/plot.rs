@@ -28,6 +28,8 @@ struct Axes<'a> {
     title: &'a str,
     x: &'a str,
     y: &'a str,
+    /// Where the lines leave room; without it the page says what the colours are.
+    legend: Option<SeriesLabelPosition>,
 }
 
 /// Exact reading and valid-but-wrong against one disturbance, with 95 % intervals.
@@ -45,7 +47,7 @@ pub(super) fn curve(curve: &Curve) -> Plotted {
             .map(|p| (f64::from(p.amount), of(p).low * 100.0, of(p).high * 100.0))
             .collect(),
     };
-    let axes = Axes { title: &curve.disturbance, x: &curve.unit, y: "% of photos" };
+    let axes = Axes { title: &curve.disturbance, x: &curve.unit, y: "% of photos", legend: None };
     let all = [series("exact", GOOD, |p| p.exact), series("valid but wrong", BAD, |p| p.wrong)];
     draw(&axes, low - margin..high + margin, 0.0..101.0, &all, &|x| short(*x), &|y| format!("{y:.0}"))
 }
@@ -55,7 +57,12 @@ pub(super) fn det(matching: &Matching) -> Plotted {
     let points =
         matching.det.iter().map(|p| (p.false_match.max(LEAST), p.false_non_match.max(LEAST))).collect();
     let series = Series { name: "detection error trade-off", colour: GOOD, points, bounds: Vec::new() };
-    let axes = Axes { title: "Detection error trade-off", x: "false match rate", y: "false non-match rate" };
+    let axes = Axes {
+        title: "Detection error trade-off",
+        x: "false match rate",
+        y: "false non-match rate",
+        legend: Some(SeriesLabelPosition::UpperRight),
+    };
     let range = || (LEAST..1.0).log_scale();
     draw(&axes, range(), range(), &[series], &|x| power(*x), &|y| power(*y))
 }
@@ -69,7 +76,12 @@ pub(super) fn calibration(matching: &Matching) -> Plotted {
         Series { name: "seen", colour: GOOD, points: line(|p| p.false_match), bounds: Vec::new() },
         Series { name: "at most, 95 %", colour: BAD, points: line(|p| p.at_most), bounds: Vec::new() },
     ];
-    let axes = Axes { title: "Calibration", x: "similarity, cosine", y: "false match rate" };
+    let axes = Axes {
+        title: "Calibration",
+        x: "similarity, cosine",
+        y: "false match rate",
+        legend: Some(SeriesLabelPosition::UpperRight),
+    };
     draw(&axes, 0.0..1.0, (LEAST..1.0).log_scale(), &series, &|x| format!("{x:.1}"), &|y| power(*y))
 }
 
@@ -96,7 +108,12 @@ pub(super) fn histogram(matching: &Matching, match_at: f32) -> Plotted {
             bounds: Vec::new(),
         },
     ];
-    let axes = Axes { title: "Similarities", x: "similarity, cosine", y: "% of comparisons" };
+    let axes = Axes {
+        title: "Similarities",
+        x: "similarity, cosine",
+        y: "% of comparisons",
+        legend: Some(SeriesLabelPosition::UpperRight),
+    };
     draw(&axes, -0.4..1.0, 0.0..highest * 1.05, &series, &|x| format!("{x:.1}"), &|y| format!("{y:.0}"))
 }
 
@@ -152,10 +169,12 @@ where
                     .draw_series(series.points.iter().map(|point| Circle::new(*point, 3, colour.filled())))?;
             }
         }
-        if all.len() > 1 {
+        if let Some(position) = &axes.legend
+            && all.len() > 1
+        {
             chart
                 .configure_series_labels()
-                .position(SeriesLabelPosition::MiddleRight)
+                .position(position.clone())
                 .background_style(WHITE.mix(0.8))
                 .label_font(text)
                 .draw()?;
