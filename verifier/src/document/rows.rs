@@ -15,6 +15,15 @@ pub(crate) struct Row {
     pub(crate) line: Option<usize>,
 }
 
+/// Rows that may be a zone, from top to bottom.
+pub(crate) struct Candidate {
+    pub(crate) rows: Vec<Row>,
+    /// Fillers on all of them. A zone without any is rare, a heading in capitals is not.
+    pub(crate) fillers: usize,
+    /// The text holds what the one line of a French driving licence begins with; other zones have more rows.
+    pub(crate) one_line: bool,
+}
+
 /// Share of a row's width that a line must have to be all of it.
 const ALL_OF_IT: f32 = 0.97;
 
@@ -28,8 +37,8 @@ struct Likeness {
     share: f32,
 }
 
-/// The rows of each zone that there could be, from top to bottom, the likeliest zone first.
-pub(crate) fn find_rows(lines: &[Line]) -> Vec<Vec<Row>> {
+/// Each zone that there could be, the likeliest first.
+pub(crate) fn find_rows(lines: &[Line]) -> Vec<Candidate> {
     let likeness: Vec<Likeness> = lines.iter().map(likeness).collect();
     let mut anchors: Vec<usize> = (0..lines.len()).filter(|i| is_anchor(likeness[*i])).collect();
     anchors.sort_by_key(|i| std::cmp::Reverse(likeness[*i].symbols + 2 * likeness[*i].fillers.min(20)));
@@ -61,7 +70,7 @@ fn is_anchor(line: Likeness) -> bool {
 }
 
 /// The zone that holds this line.
-fn around(anchor: usize, lines: &[Line], likeness: &[Likeness], used: &mut [bool]) -> Vec<Row> {
+fn around(anchor: usize, lines: &[Line], likeness: &[Likeness], used: &mut [bool]) -> Candidate {
     let origin = lines[anchor].quad.centre();
     let direction = lines[anchor].quad.direction();
     let height = lines[anchor].quad.height();
@@ -149,5 +158,10 @@ fn around(anchor: usize, lines: &[Line], likeness: &[Likeness], used: &mut [bool
         }
         rows.push(unseen(quad(last, pitch)));
     }
-    rows
+    let of = |i: usize| &lines[i].text;
+    Candidate {
+        rows,
+        fillers: members.iter().map(|(_, i)| likeness[*i].fillers).sum(),
+        one_line: members.iter().any(|(_, i)| of(*i).contains("FRA") || of(*i).contains("D1")),
+    }
 }

@@ -10,7 +10,7 @@ use super::line::{Line, read_frames};
 use super::mrz::alphabet::Frames;
 use super::mrz::{Zone, read_zone};
 use super::page::Page;
-use super::rows::{Row, find_rows};
+use super::rows::{Candidate, Row, find_rows};
 use super::text::Quad;
 use super::{Error, Networks};
 use crate::models::Role;
@@ -52,9 +52,9 @@ impl Search {
             return Ok(());
         }
         let picture = page.picture.mat()?;
-        for rows in find_rows(&page.lines).into_iter().take(MOST_ZONES) {
-            for pass in passes {
-                self.cut_out(&picture, &rows, pass, networks, &thresholds.reading, today)?;
+        for candidate in find_rows(&page.lines).into_iter().take(MOST_ZONES) {
+            for pass in passes.iter().filter(|pass| pass.is_worth_it(&candidate)) {
+                self.cut_out(&picture, &candidate.rows, pass, networks, &thresholds.reading, today)?;
                 // A zone that was read with certainty and fails its digits must not be read again until it passes.
                 self.settled = self.best.as_ref().is_some_and(|found| {
                     let reading = &found.zone.reading;
@@ -120,8 +120,11 @@ pub(crate) fn at_first_sight(
     today: Date,
 ) -> Result<Option<Found>, Error> {
     let Some(limits) = &thresholds.first_reading else { return Ok(None) };
-    for rows in find_rows(&page.lines).into_iter().take(MOST_ZONES) {
-        let seen: Vec<&Row> = rows.iter().filter(|row| row.seen).collect();
+    for candidate in find_rows(&page.lines).into_iter().take(MOST_ZONES) {
+        let seen: Vec<&Row> = candidate.rows.iter().filter(|row| row.seen).collect();
+        if seen.len() == 1 && !candidate.one_line {
+            continue;
+        }
         let frames = frames_of(page, &seen, networks)?;
         let frames: Vec<&Frames> = frames.iter().map(Arc::as_ref).collect();
         let valid = zones(&seen, &frames, false, limits, today)
@@ -156,6 +159,16 @@ pub(crate) struct Pass {
     height: f32,
     /// Also where a row would only be.
     unseen: bool,
+}
+
+impl Pass {
+    /// A closer look, or one at rows that were not seen, is worth its price only where fillers are; a row that stands alone
+    /// only where it can be a driving licence's.
+    fn is_worth_it(&self, candidate: &Candidate) -> bool {
+        let seen = candidate.rows.iter().filter(|row| row.seen).count();
+        let closer = self.unseen || (self.height - 1.0).abs() > f32::EPSILON;
+        (!closer || candidate.fillers > 0) && (self.unseen || seen > 1 || candidate.one_line)
+    }
 }
 
 /// The rows as they were found. This is enough for most pages, and cheap enough to try both ways up.

@@ -31,6 +31,7 @@ const LABELS: [(Field, &[&str]); 7] = [
             "NAROZ-",
             "GEBOORTE-",
             "FODSEL-",
+            "FOEDSEL-",
             "FODEL-",
             "SYNTYM-",
             "DOGUM-",
@@ -94,6 +95,7 @@ const LABELS: [(Field, &[&str]); 7] = [
             "POHLAVIE",
             "KON",
             "KJONN",
+            "KJOENN",
             "KOEN",
             "SUKUPUOLI",
             "CINSIYETI",
@@ -185,7 +187,8 @@ pub(crate) fn label(text: &str) -> Option<Field> {
     let persons = |word: &&str| {
         word.starts_with("PERSON")
             || word.starts_with("RODN")
-            || (word.starts_with("FOD") && (word.ends_with("NUMMER") || word.ends_with("NR")))
+            || ((word.starts_with("FOD") || word.starts_with("FOED"))
+                && (word.ends_with("NUMMER") || word.ends_with("NR")))
     };
     if words.iter().any(persons) {
         return None;

@@ -1,7 +1,7 @@
 //! The numbered fields of a driving licence (Directive 2006/126/EC, annex I: 1 surname, 2 other names, 3 date of birth, 4a
 //! date of issue, 4b date of expiry, 5 number), which bear no words.
 
-use super::label::Field;
+use super::label::{Field, label};
 use crate::document::line::Line;
 use crate::document::text::distance;
 
@@ -48,6 +48,9 @@ fn all(lines: &[Line]) -> Vec<Value> {
         for (name, field, text) in parts(&line.text) {
             seen.push(name);
             let Some(field) = field else { continue };
+            if label(&text).is_some() {
+                continue;
+            }
             if !text.is_empty() {
                 values.push(Value { field, text, line: i });
             } else if let Some(beside) = beside(i, lines) {
@@ -55,9 +58,11 @@ fn all(lines: &[Line]) -> Vec<Value> {
             }
         }
     }
+    // Passports number their labels, too, but no other document has a 4b.
+    let licence = seen.contains(&"4a") || seen.contains(&"4b");
     seen.sort_unstable();
     seen.dedup();
-    if seen.len() < FEWEST { Vec::new() } else { values }
+    if licence && seen.len() >= FEWEST { values } else { Vec::new() }
 }
 
 /// The numbers of a line, each with what follows it.
@@ -166,6 +171,14 @@ mod tests {
                 (Field::Number, "B072RRE2I55"),
             ],
         );
+    }
+
+    #[test]
+    fn a_passport_that_numbers_its_labels_is_no_licence() {
+        let labels = ["1. Pavardė / Surname", "2. Vardai / Given names", "3. 23 11 1959"];
+        let lines: Vec<Line> =
+            labels.iter().zip(0u8..).map(|(text, row)| line(text, 0.0, 30.0 * f32::from(row))).collect();
+        reads(&lines, &[]);
     }
 
     #[test]
