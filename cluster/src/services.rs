@@ -73,6 +73,16 @@ pub struct Plan {
     pub brokers: usize,
     pub apis: usize,
     pub verifiers: usize,
+    pub environment: Vec<Variable>,
+}
+
+/// A variable of services' environment, beside those that every one of them needs.
+#[derive(Debug, Clone)]
+pub struct Variable {
+    /// Of this service (`api-2`); of all without it.
+    pub service: Option<String>,
+    pub name: String,
+    pub value: String,
 }
 
 /// One service of a system, running or not.
@@ -212,6 +222,11 @@ impl System {
                 set("COURIER__POSITION", file("courier.json"));
             }
             _ => {}
+        }
+        for variable in &plan.environment {
+            if variable.service.as_deref().is_none_or(|service| service == name) {
+                environment.insert(variable.name.clone(), variable.value.clone());
+            }
         }
         self.services.push(Service {
             name: name.to_owned(),
@@ -403,11 +418,6 @@ impl Service {
     #[must_use]
     pub fn log(&self) -> &Path {
         &self.log
-    }
-
-    /// Sets a variable of its environment for the next [`Service::start`].
-    pub fn configure(&mut self, name: &str, value: &str) {
-        self.environment.insert(name.to_owned(), value.to_owned());
     }
 
     #[must_use]

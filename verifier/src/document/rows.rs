@@ -11,7 +11,12 @@ pub(crate) struct Row {
     pub(crate) quad: Quad,
     /// Text was found here; else this is only where a row would be.
     pub(crate) seen: bool,
+    /// The line that is all of this row, when one is.
+    pub(crate) line: Option<usize>,
 }
+
+/// Share of a row's width that a line must have to be all of it.
+const ALL_OF_IT: f32 = 0.97;
 
 /// How much a line looks like a row of a zone.
 #[derive(Clone, Copy)]
@@ -129,15 +134,20 @@ fn around(anchor: usize, lines: &[Line], likeness: &[Likeness], used: &mut [bool
     };
     let mut rows = Vec::new();
     if let (Some(first), Some(last)) = (axes.first(), axes.last()) {
-        rows.push(Row { quad: quad(first, -pitch), seen: false });
+        let unseen = |quad: Quad| Row { quad, seen: false, line: None };
+        rows.push(unseen(quad(first, -pitch)));
         for (i, axis) in axes.iter().enumerate() {
-            rows.push(Row { quad: quad(axis, 0.0), seen: true });
+            let line = match clusters[i][..] {
+                [line] if axis[3] > ALL_OF_IT * (right - left) => Some(line),
+                _ => None,
+            };
+            rows.push(Row { quad: quad(axis, 0.0), seen: true, line });
             let gap = levels.get(i + 1).map_or(0.0, |next| next - levels[i]);
             if gap > 1.6 * pitch {
-                rows.push(Row { quad: quad(axis, gap / 2.0), seen: false });
+                rows.push(unseen(quad(axis, gap / 2.0)));
             }
         }
-        rows.push(Row { quad: quad(last, pitch), seen: false });
+        rows.push(unseen(quad(last, pitch)));
     }
     rows
 }

@@ -170,6 +170,13 @@ impl Bundle {
         Ok(Self { folder, manifest, text })
     }
 
+    /// For the fuzz target: the manifest alone.
+    #[cfg(fuzzing)]
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let manifest = toml::from_str(text).ok()?;
+        Some(Self { folder: PathBuf::new(), manifest, text: text.to_owned() })
+    }
+
     #[must_use]
     pub fn name(&self) -> &str {
         &self.manifest.name

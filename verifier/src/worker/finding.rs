@@ -60,6 +60,7 @@ impl Subject<'_> {
     ) -> Result<Finding, Error> {
         let mut scores = BTreeMap::new();
         numbers(&observation.quality, "", &mut scores)?;
+        numbers(&observation.signals, "signal_", &mut scores)?;
         if let Some(mrz) = &observation.mrz {
             let failed = mrz.checks.iter().filter(|check| !check.passed).count();
             scores.insert("mrz_certainty".into(), six_decimals(f64::from(mrz.certainty)));

@@ -211,10 +211,8 @@ impl Worker {
             return Ok(Err(lost));
         }
         let examined = examination.await;
-        if let Err(engine::Error::Panicked) = examined {
-            // Only this thread died; it counts as if the whole worker had.
-            metrics::counter!("reinstate_verifier_panics_total").increment(1);
-        } else {
+        // What brought down its own process counts as what brings down the service.
+        if !matches!(examined, Err(engine::Error::Lost(_))) {
             self.ports.attempts.end(evidence).await.map_err(Error::Attempts)?;
         }
         examined.map(Ok).map_err(Error::Engine)
