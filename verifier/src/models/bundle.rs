@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use super::{Error, OnnxModel, cache_dir, subnormal};
+use super::{Error, OnnxModel, cache_dir, negligible};
 
 /// The default bundle's manifest, compiled in: an installed program needs only the weights.
 const DEFAULT_MANIFEST: &str = include_str!("../../../models/default/manifest.toml");
@@ -256,7 +256,7 @@ impl Bundle {
     /// The file is missing or altered, its shapes are others, or ONNX Runtime refuses it.
     pub fn model(&self, role: Role) -> Result<OnnxModel, Error> {
         let mut bytes = self.bytes(role)?;
-        subnormal::flush(&mut bytes);
+        negligible::flush(&mut bytes);
         OnnxModel::new(role, self.spec(role)?, &self.path(role)?, &bytes)
     }
 
@@ -264,7 +264,7 @@ impl Bundle {
         Ok(self.folder.join(&self.spec(role)?.file))
     }
 
-    /// The very bytes that were hashed are the ones that get used, but for subnormal weights.
+    /// The very bytes that were hashed are the ones that get used, but for negligible weights.
     fn bytes(&self, role: Role) -> Result<Vec<u8>, Error> {
         let path = self.path(role)?;
         let bytes =

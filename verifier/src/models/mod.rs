@@ -1,9 +1,9 @@
 //! Model bundles: a manifest that names every file by role and sha-256, and the networks that are made of them.
 
 mod bundle;
+mod negligible;
 mod onnx;
 mod runtime;
-mod subnormal;
 mod tensor;
 
 pub use bundle::{Bundle, Channels, ModelSpec, Role, TensorSpec};
