@@ -67,6 +67,10 @@ reasons! {
     FaceCropped "face_cropped" true "A part of your face is outside the picture. Show all of it.", "The visible part of the face is below the threshold.";
     FaceBlurred "face_blurred" true "The picture is blurred. Hold still.", "Sharpness of the face is below the threshold.";
     FaceDark "face_dark" true "It is too dark. Turn on a light in front of you.", "The face is too dark.";
+    FaceOverexposed "face_overexposed" true "There is too much light on your face. Move away from the lamp or the sun.", "A large part of the face is as bright as the picture can show.";
+    FaceSideLight "face_side_light" true "The light comes from the side. Turn to the light.", "One half of the face is far brighter than the other.";
+    FaceEyesClosed "face_eyes_closed" true "Keep your eyes open.", "Both eyes are closed.";
+    FaceCovered "face_covered" true "A part of your face is covered. Take off sunglasses, mask or scarf.", "The landmarks of the face do not fit where the detector saw eyes, nose and mouth.";
     FaceTurned "face_turned" true "Look straight into the camera.", "The head's pose is outside the limits.";
     FaceChallengeFailed "face_challenge_failed" true "The pictures did not follow the instructions. Try again.", "A frame does not show the action that was asked for, or the frames do not belong together.";
     FaceNotLive "face_not_live" true "The face check did not succeed. Try again in good light, without a screen or a photo.", "Passive liveness is below the threshold.";
@@ -108,6 +112,10 @@ impl ReasonCode {
                 | R::FaceBlurred
                 | R::FaceCropped
                 | R::FaceDark
+                | R::FaceOverexposed
+                | R::FaceSideLight
+                | R::FaceEyesClosed
+                | R::FaceCovered
                 | R::FaceTurned
                 | R::FaceChallengeFailed
         )

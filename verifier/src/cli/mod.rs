@@ -1,7 +1,8 @@
-//! The command lines of api.md §5: one finding as JSON on standard output, and no server. Without a command it serves.
+//! The command lines of api.md §5: one finding as JSON on standard output, or an evaluation, and no server. Without a command
+//! it serves.
 
-mod accuracy;
 mod document;
+mod evaluate;
 mod face;
 mod serve;
 
@@ -13,6 +14,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use reinstate_domain::evidence::MAX_IMAGE_BYTES;
 use reinstate_process::{Options, in_one_line};
+use reinstate_verifier::contain::Program;
+use reinstate_verifier::engine;
 use reinstate_verifier::models::{self, Bundle};
 use serde::Serialize;
 
@@ -31,9 +34,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    #[command(hide = true)]
-    Accuracy(accuracy::Arguments),
     Document(document::Arguments),
+    Evaluate(evaluate::Arguments),
     Face(face::Arguments),
 }
 
@@ -44,9 +46,11 @@ enum Failure {
     Unreadable { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
     Models(#[from] models::Error),
+    #[error(transparent)]
+    Engine(#[from] engine::Error),
     #[error("the document could not be examined")]
     Document(#[from] reinstate_verifier::document::Error),
-    #[error("the photos could not be evaluated")]
+    #[error(transparent)]
     Evaluation(#[from] reinstate_verifier::evaluate::Error),
     #[error("the finding can't be written")]
     Output(#[source] io::Error),
@@ -55,23 +59,31 @@ enum Failure {
 impl Failure {
     fn code(&self) -> u8 {
         match self {
-            Self::Unreadable { .. } => 2,
-            Self::Models(_) | Self::Document(_) | Self::Evaluation(_) | Self::Output(_) => 1,
+            // Of an evaluation 1 says that something false is accepted.
+            Self::Unreadable { .. } | Self::Evaluation(_) => 2,
+            Self::Models(_) | Self::Engine(_) | Self::Document(_) | Self::Output(_) => 1,
         }
     }
 }
 
-pub(crate) fn run() -> ExitCode {
+pub(crate) fn run(program: &Program) -> ExitCode {
     let arguments = Arguments::parse();
     let bundle = arguments.models.as_deref();
     let result = match arguments.command {
-        Some(Command::Accuracy(arguments)) => accuracy::run(bundle, &arguments),
-        Some(Command::Document(arguments)) => document::run(bundle, &arguments),
-        Some(Command::Face(arguments)) => face::run(bundle, &arguments),
-        None => return reinstate_process::run(serve::NAME, serve::run(arguments.options, arguments.models)),
+        Some(Command::Document(arguments)) => {
+            document::run(program, bundle, &arguments).map(|()| ExitCode::SUCCESS)
+        }
+        Some(Command::Evaluate(arguments)) => evaluate::run(bundle, &arguments),
+        Some(Command::Face(arguments)) => face::run(program, bundle, &arguments).map(|()| ExitCode::SUCCESS),
+        None => {
+            return reinstate_process::run(
+                serve::NAME,
+                serve::run(program, arguments.options, arguments.models),
+            );
+        }
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             eprintln!("{}: {}", serve::NAME, in_one_line(&failure));
             ExitCode::from(failure.code())

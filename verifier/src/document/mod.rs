@@ -235,3 +235,40 @@ impl DocumentReader {
         Ok(here.found())
     }
 }
+
+/// For the fuzz target: frames out of bytes.
+#[cfg(fuzzing)]
+pub(crate) mod fuzz {
+    use jiff::civil::Date;
+    use reinstate_domain::document::{MrzFields, MrzReading, ReadingThresholds};
+
+    use super::mrz;
+    use super::mrz::alphabet::{BLANK, Frames, SYMBOLS};
+
+    /// The first byte says whether there are two rows or three; then a frame takes two bytes, the symbol and how much of it was seen,
+    /// and the rest is blank. A symbol that does not exist ends the row.
+    pub(crate) fn read_zone(
+        bytes: &[u8],
+        limits: &ReadingThresholds,
+        today: Date,
+    ) -> Option<(MrzReading, Option<MrzFields>)> {
+        let (first, bytes) = bytes.split_first()?;
+        let mut rows = vec![Vec::new()];
+        for pair in bytes.chunks_exact(2) {
+            let symbol = usize::from(pair[0]);
+            if symbol > SYMBOLS {
+                rows.push(Vec::new());
+                continue;
+            }
+            let mut frame = [0.0; SYMBOLS + 1];
+            let seen = f32::from(pair[1]) / 255.0;
+            frame[BLANK] = 1.0 - seen;
+            frame[symbol] += seen;
+            rows.last_mut()?.push(frame);
+        }
+        rows.resize_with(2 + usize::from(first & 1), Vec::new);
+        let rows: Vec<Frames> = rows.into_iter().map(Frames::new).collect();
+        let zone = mrz::read_zone(&rows.iter().collect::<Vec<_>>(), limits, today)?;
+        Some((zone.reading, zone.fields))
+    }
+}
