@@ -4,6 +4,7 @@ mod answers;
 mod auth;
 mod error;
 mod find;
+mod held;
 mod idempotency;
 mod json;
 mod openapi;

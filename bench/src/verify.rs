@@ -1,4 +1,5 @@
-//! Where the verifier's time goes: a passport page, an ID card, a selfie, each through the real models on one thread.
+//! Where the verifier's time goes: a passport page, an ID card, a selfie, each through the real models on one thread; then the
+//! same labelled photos through ours and through other readers.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,6 +13,8 @@ use reinstate_verifier::document::{self, DocumentReader};
 use reinstate_verifier::face::{FaceMatcher, Frame};
 use reinstate_verifier::models::{self, Bundle, cache_dir};
 use reinstate_verifier::timing::{Spent, Timings};
+
+use crate::peers;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failed {
@@ -27,6 +30,8 @@ pub(crate) enum Failed {
         #[source]
         source: io::Error,
     },
+    #[error("other readers could not be measured")]
+    Peers(#[from] peers::Failed),
     #[error("a specimen could not be drawn")]
     Specimen(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -35,8 +40,9 @@ fn drawn<E: std::error::Error + Send + Sync + 'static>(error: E) -> Failed {
     Failed::Specimen(Box::new(error))
 }
 
-/// Examines each subject `runs` times after one warm-up and prints medians, then looks at the memory over 200 documents.
-pub(crate) fn run(runs: usize) -> Result<(), Failed> {
+/// Examines each subject `runs` times after one warm-up and prints medians, looks at the memory over 200 documents, and compares
+/// with other readers on `photos`.
+pub(crate) fn run(runs: usize, photos: Option<PathBuf>) -> Result<(), Failed> {
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
     let bundle = Bundle::load(None)?;
     let mut reader = DocumentReader::new(&bundle)?;
@@ -86,7 +92,14 @@ pub(crate) fn run(runs: usize) -> Result<(), Failed> {
         }
         reader.examine(&pages[n % pages.len()], None, today)?;
     }
-    Ok(())
+    let shared =
+        std::env::var_os("REINSTATE_SHARED_DATA").map_or_else(|| "../shared/data".into(), PathBuf::from);
+    let manifest = photos.unwrap_or_else(|| shared.join("mrz-dev/manifest.json"));
+    if !manifest.exists() {
+        println!("\nother readers: skipped, there is no {} (--photos names another)", manifest.display());
+        return Ok(());
+    }
+    Ok(peers::run(&manifest)?)
 }
 
 /// The median of each stage.

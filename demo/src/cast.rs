@@ -2,7 +2,7 @@
 
 use jiff::civil::{Date, date};
 use jiff::{ToSpan, Zoned};
-use reinstate_specimen::{DateStyle, Holder, Issue, Sex};
+use reinstate_specimen::{DateStyle, Holder, Issue, Sex, Unknown};
 use serde_json::{Value, json};
 
 /// An account's owner, with everything that the exchange has on file.
@@ -39,6 +39,7 @@ impl Person {
                 birth_place: "Zenith".to_owned(),
                 sex: Sex::Male,
                 nationality: "UTO".to_owned(),
+                birth_unknown: Unknown::Nothing,
             },
             issue: Issue {
                 issuer: "UTO".to_owned(),
@@ -47,6 +48,7 @@ impl Person {
                 issued: today.saturating_sub(2.years()),
                 expires: today.saturating_add(8.years()),
                 personal_number: None,
+                filler_for_unused_digit: false,
                 date_style: DateStyle::Month,
             },
             // A range of numbers that Ofcom keeps for drama.

@@ -44,18 +44,31 @@ impl Canvas {
             let distance = ((level / pitch).fract().abs() - 0.5).abs() * pitch;
             1.0 - (distance / 0.11).min(1.0)
         };
+        // What depends on the column or on the row alone is computed once: a page has two million pixels.
+        let column = |px: u32| {
+            let x = px as f32 / PX_PER_MM;
+            (x, 2.2 * (x * 0.21 + a).sin(), (x * 0.083).sin_cos())
+        };
+        let columns: Vec<_> = (0..w).map(column).collect();
+        let row = |py: u32| {
+            let y = py as f32 / PX_PER_MM;
+            (y, 2.4 * (y * 0.19 + c).sin(), (y * 0.1 + b).sin_cos())
+        };
+        let rows: Vec<_> = (0..h).map(row).collect();
         let image = RgbImage::from_fn(w, h, |px, py| {
-            let (x, y) = (px as f32 / PX_PER_MM, py as f32 / PX_PER_MM);
-            let waves = y + 2.2 * (x * 0.21 + a).sin() + 1.1 * (x * 0.083 + y * 0.1 + b).sin() + 50.0;
-            let cross = y * 0.6 + x * 0.5 + 2.4 * (y * 0.19 + c).sin() + 50.0;
+            let (x, wave, (sin_x, cos_x)) = columns[px as usize];
+            let (y, bend, (sin_y, cos_y)) = rows[py as usize];
+            let waves = y + wave + 1.1 * (sin_x * cos_y + cos_x * sin_y) + 50.0;
+            let cross = y * 0.6 + x * 0.5 + bend + 50.0;
             let (dx, dy) = (x - width * 0.66, y - height * 0.42);
             let radius = dx.hypot(dy);
-            let rosette = radius + 1.3 * (12.0 * dy.atan2(dx) + radius * 0.5 + d).sin() + 5.0;
-            let ink = [
-                0.55 * thread(waves, 0.95),
-                0.4 * thread(cross, 1.25),
-                0.6 * thread(rosette, 1.1) * (1.0 - radius / (height * 0.42)).clamp(0.0, 1.0),
-            ];
+            let fade = (1.0 - radius / (height * 0.42)).clamp(0.0, 1.0);
+            let rosette = if fade > 0.0 {
+                fade * thread(radius + 1.3 * (12.0 * dy.atan2(dx) + radius * 0.5 + d).sin() + 5.0, 1.1)
+            } else {
+                0.0
+            };
+            let ink = [0.55 * thread(waves, 0.95), 0.4 * thread(cross, 1.25), 0.6 * rosette];
             let blend = x / width;
             Rgb(std::array::from_fn(|i| {
                 let tint = f32::from(tints[0][i]) * (1.0 - blend) + f32::from(tints[1][i]) * blend;
@@ -129,6 +142,24 @@ impl Canvas {
                 }
             }
         }
+    }
+
+    /// A patch of other paper: one tint, with a grain of its own. Returns its place in pixels.
+    pub(crate) fn patch(&mut self, seed: u64, mm: Area, colour: Colour) -> Area {
+        let mut dice = Dice::new(seed, "patch");
+        let [x, y, w, h] = mm.map(|mm| (mm.max(0.0) * PX_PER_MM).round() as u32);
+        for (i, j) in (y..y + h).flat_map(|j| (x..x + w).map(move |i| (i, j))) {
+            let grain = dice.normal() * 5.0;
+            if let Some(pixel) = self.image.get_pixel_mut_checked(i, j) {
+                *pixel = Rgb(colour.map(|c| (f32::from(c) + grain).clamp(0.0, 255.0) as u8));
+            }
+        }
+        [x, y, w, h].map(|pixels| pixels as f32)
+    }
+
+    /// How long text would be in mm, before it is set narrower.
+    pub(crate) fn width_of(&self, style: &Style, text: &str) -> f32 {
+        width(style.font, scale(style.font, style.capital), text) / PX_PER_MM
     }
 
     /// A flowing line that stands for a signature, starting at a point in mm.

@@ -16,6 +16,11 @@ impl Dice {
         Self(ChaCha8Rng::from_seed(key))
     }
 
+    /// A seed for something else.
+    pub(crate) fn seed(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
     /// In `0..bound`; the bias of the reduction is below 2⁻⁵ of a part even for the largest bound used (10⁸).
     pub(crate) fn below(&mut self, bound: u32) -> u32 {
         ((u64::from(self.0.next_u32()) * u64::from(bound)) >> 32) as u32

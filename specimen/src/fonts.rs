@@ -1,4 +1,4 @@
-//! The fonts that specimens are set in, from Debian's packages: OCR-B for the machine-readable zone, DejaVu Sans for the rest.
+//! The fonts that specimens are set in, from Debian's packages: OCR-B for the machine-readable zone, DejaVu for the rest.
 
 use std::path::{Path, PathBuf};
 
@@ -28,6 +28,10 @@ pub struct Fonts {
     pub(crate) zone: FontArc,
     pub(crate) regular: FontArc,
     pub(crate) bold: FontArc,
+    /// For values that are pasted in.
+    pub(crate) serif: FontArc,
+    /// A typewriter's.
+    pub(crate) mono: FontArc,
 }
 
 impl Fonts {
@@ -42,6 +46,8 @@ impl Fonts {
             zone: font(root, "opentype/ocr-b/OCRB.otf", "fonts-ocr-b")?,
             regular: font(root, "truetype/dejavu/DejaVuSans.ttf", "fonts-dejavu-core")?,
             bold: font(root, "truetype/dejavu/DejaVuSans-Bold.ttf", "fonts-dejavu-core")?,
+            serif: font(root, "truetype/dejavu/DejaVuSerif-Bold.ttf", "fonts-dejavu-core")?,
+            mono: font(root, "truetype/dejavu/DejaVuSansMono-Bold.ttf", "fonts-dejavu-core")?,
         })
     }
 }

@@ -5,6 +5,8 @@ use jiff::civil::{Date, date};
 use serde::{Deserialize, Serialize};
 
 use crate::dice::Dice;
+use crate::kind::Kind;
+use crate::state::{Language, State};
 
 /// As the document states it; `Unspecified` prints `X` in the visual zone and `<` in the machine-readable zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +47,20 @@ pub struct Holder {
     pub sex: Sex,
     /// ISO 3166 alpha-3 or an ICAO 9303 code such as `UTO` or `D`.
     pub nationality: String,
+    /// What nobody knows of the birth date.
+    #[serde(default)]
+    pub birth_unknown: Unknown,
+}
+
+/// The part of a birth date that the issuer could not learn: `XX` in the visual zone, `<<` in the machine-readable zone
+/// (ICAO 9303-3 §4.8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unknown {
+    #[default]
+    Nothing,
+    Day,
+    DayAndMonth,
 }
 
 /// How dates look in the visual zone.
@@ -54,30 +70,47 @@ pub enum DateStyle {
     /// `12 AUG 1974`
     #[default]
     Month,
-    /// `12 AUG/AOUT 1974`
+    /// `12 AUG/AOUT 1974`, in the issuer's two languages
     Bilingual,
     /// `12.08.1974`
     Dotted,
     /// `12/08/1974`
     Slashed,
+    /// `12 08 1974`
+    Spaced,
+    /// `12-08-1974`
+    Dashed,
     /// `1974-08-12`
     Iso,
 }
 
 impl DateStyle {
-    pub(crate) fn print(self, day: Date) -> String {
-        const ENGLISH: [&str; 12] =
-            ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
-        const FRENCH: [&str; 12] =
-            ["JAN", "FEV", "MARS", "AVR", "MAI", "JUIN", "JUIL", "AOUT", "SEPT", "OCT", "NOV", "DEC"];
-        let (d, m, y) = (day.day(), day.month(), day.year());
-        let month = usize::from(m.unsigned_abs()) - 1;
+    /// As a document of these languages prints it.
+    pub(crate) fn print(self, day: Date, unknown: Unknown, languages: [Language; 2]) -> String {
+        let y = format!("{:04}", day.year());
+        let month = usize::from(day.month().unsigned_abs()) - 1;
+        let names = match unknown {
+            Unknown::DayAndMonth => ["XXX"; 2],
+            Unknown::Nothing | Unknown::Day => languages.map(|language| language.labels().months[month]),
+        };
+        let d = if unknown == Unknown::Nothing { format!("{:02}", day.day()) } else { "XX".into() };
+        let m = if unknown == Unknown::DayAndMonth { "XX".into() } else { format!("{:02}", day.month()) };
         match self {
-            Self::Month => format!("{d:02} {} {y:04}", ENGLISH[month]),
-            Self::Bilingual => format!("{d:02} {}/{} {y:04}", ENGLISH[month], FRENCH[month]),
-            Self::Dotted => format!("{d:02}.{m:02}.{y:04}"),
-            Self::Slashed => format!("{d:02}/{m:02}/{y:04}"),
-            Self::Iso => day.to_string(),
+            Self::Month => {
+                let english = if unknown == Unknown::DayAndMonth {
+                    "XXX"
+                } else {
+                    Language::English.labels().months[month]
+                };
+                format!("{d} {english} {y}")
+            }
+            Self::Bilingual if names[0] == names[1] => format!("{d} {} {y}", names[0]),
+            Self::Bilingual => format!("{d} {}/{} {y}", names[0], names[1]),
+            Self::Dotted => format!("{d}.{m}.{y}"),
+            Self::Slashed => format!("{d}/{m}/{y}"),
+            Self::Spaced => format!("{d} {m} {y}"),
+            Self::Dashed => format!("{d}-{m}-{y}"),
+            Self::Iso => format!("{y}-{m}-{d}"),
         }
     }
 }
@@ -92,6 +125,9 @@ pub struct Issue {
     pub expires: Date,
     /// At most 14 characters on a passport, 15 on a card.
     pub personal_number: Option<String>,
+    /// The check digit of a passport without a personal number: `<` instead of 0, both of which ICAO 9303-4 §4.2.2 allows.
+    #[serde(default)]
+    pub filler_for_unused_digit: bool,
     pub date_style: DateStyle,
 }
 
@@ -130,7 +166,34 @@ impl Holder {
             birth_place: (*dice.pick(&places)).into(),
             sex,
             nationality: "UTO".into(),
+            birth_unknown: Unknown::Nothing,
         }
+    }
+
+    /// Somebody of this state, with names as they are usual there: diacritics, particles, names that a zone can't hold.
+    /// Of one in forty the day of birth isn't known, or the month neither.
+    pub(crate) fn of_state(state: &State, seed: u64) -> Self {
+        let mut dice = Dice::new(seed, "citizen");
+        let sex = *dice.pick(&[Sex::Female, Sex::Male]);
+        let (surname, given_names) = state.names(&mut dice, sex);
+        Self {
+            surname,
+            given_names,
+            birth_date: date(1945, 1, 1).saturating_add(i64::from(dice.below(22_600)).days()),
+            birth_place: (*dice.pick(state.places)).into(),
+            sex: if dice.below(30) == 0 { Sex::Unspecified } else { sex },
+            nationality: state.code.into(),
+            birth_unknown: match dice.below(80) {
+                0 => Unknown::Day,
+                1 => Unknown::DayAndMonth,
+                _ => Unknown::Nothing,
+            },
+        }
+    }
+
+    /// As truth states it: `1974-08-12`, `1974-08-XX`, `1974-XX-XX`.
+    pub(crate) fn birth_date_text(&self) -> String {
+        DateStyle::Iso.print(self.birth_date, self.birth_unknown, [Language::English; 2])
     }
 }
 
@@ -148,7 +211,26 @@ impl Issue {
             issued,
             expires: issued.saturating_add(10.years()).saturating_sub(1.day()),
             personal_number: None,
+            filler_for_unused_digit: false,
             date_style: *dice.pick(&[DateStyle::Month, DateStyle::Dotted, DateStyle::Bilingual]),
+        }
+    }
+
+    /// A document of this kind and state, in date like [`Issue::invented`].
+    pub(crate) fn of_state(state: &State, kind: Kind, seed: u64) -> Self {
+        let mut dice = Dice::new(seed, "issue of a state");
+        let number = state.document_number(&mut dice, kind);
+        let issued = date(2022, 1, 1).saturating_add(i64::from(dice.below(700)).days());
+        // Long numbers of cards already take part of the optional field.
+        let personal = number.len() <= 9 && kind.format().has_personal_number() && dice.below(3) == 0;
+        Self {
+            issuer: state.code.into(),
+            number,
+            issued,
+            expires: issued.saturating_add(10.years()).saturating_sub(1.day()),
+            personal_number: personal.then(|| format!("{:07}", dice.below(10_000_000))),
+            filler_for_unused_digit: dice.below(2) == 0,
+            date_style: *dice.pick(state.dates),
         }
     }
 }
@@ -160,10 +242,42 @@ mod tests {
     #[test]
     fn dates_are_printed_in_the_usual_forms() {
         let day = date(1974, 8, 12);
-        let printed =
-            [DateStyle::Month, DateStyle::Bilingual, DateStyle::Dotted, DateStyle::Slashed, DateStyle::Iso]
-                .map(|style| style.print(day));
-        assert_eq!(printed, ["12 AUG 1974", "12 AUG/AOUT 1974", "12.08.1974", "12/08/1974", "1974-08-12"]);
+        let french = [Language::English, Language::French];
+        let printed = [
+            DateStyle::Month,
+            DateStyle::Bilingual,
+            DateStyle::Dotted,
+            DateStyle::Slashed,
+            DateStyle::Spaced,
+            DateStyle::Dashed,
+            DateStyle::Iso,
+        ]
+        .map(|style| style.print(day, Unknown::Nothing, french));
+        assert_eq!(
+            printed,
+            [
+                "12 AUG 1974",
+                "12 AUG/AOUT 1974",
+                "12.08.1974",
+                "12/08/1974",
+                "12 08 1974",
+                "12-08-1974",
+                "1974-08-12"
+            ]
+        );
+        let polish = [Language::Polish, Language::English];
+        assert_eq!(DateStyle::Bilingual.print(day, Unknown::Nothing, polish), "12 SIE/AUG 1974");
+    }
+
+    #[test]
+    fn what_is_not_known_of_a_birth_date_is_printed_as_x() {
+        let day = date(1974, 8, 12);
+        let print =
+            |style: DateStyle, unknown| style.print(day, unknown, [Language::English, Language::French]);
+        assert_eq!(print(DateStyle::Dotted, Unknown::Day), "XX.08.1974");
+        assert_eq!(print(DateStyle::Month, Unknown::Day), "XX AUG 1974");
+        assert_eq!(print(DateStyle::Iso, Unknown::DayAndMonth), "1974-XX-XX");
+        assert_eq!(print(DateStyle::Bilingual, Unknown::DayAndMonth), "XX XXX 1974");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Specimens: passports and identity cards that were never issued, drawn with given data and a given portrait,
+//! Specimens: passports, cards, visas and licences that were never issued, drawn with given data and a given portrait,
 //! marked SPECIMEN, forged on request, and photographed by a camera whose every fault is known and repeatable.
 //!
 //! Each picture comes with its [`Truth`], so it can serve the demo, the tests and the accuracy sweeps.
@@ -10,17 +10,23 @@ mod dice;
 mod document;
 mod fonts;
 mod holder;
+mod kind;
+mod plan;
 mod portrait;
 mod projection;
+mod state;
 mod tamper;
 mod truth;
 mod zone;
 
-pub use camera::{Camera, Photo, Settings};
+pub use camera::{Camera, Disturbance, Photo, Settings};
 pub use canvas::DPI;
-pub use document::{IdCard, Page, Passport};
+pub use document::{Document, IdCard, Page, Passport, Sides};
 pub use fonts::{Error as FontError, Fonts};
-pub use holder::{DateStyle, Holder, Issue, Sex};
+pub use holder::{DateStyle, Holder, Issue, Sex, Unknown};
+pub use kind::Kind;
+pub use plan::{Claim, Forgery, Half, Label, Plan, Set, Shot, Studio, Taken, Visual};
 pub use portrait::{FaceBox, Portrait};
+pub use state::STATES;
 pub use tamper::Tamper;
 pub use truth::{Area, Change, Field, Fields, Format, PhotoTruth, Side, Truth};

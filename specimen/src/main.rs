@@ -1,4 +1,7 @@
-//! `reinstate-specimen passport|id-card`: draws one specimen, photographs it when asked to, and writes the truth beside it.
+//! `reinstate-specimen draw KIND`: draws one specimen, photographs it when asked to, and writes the truth beside it.
+//! `reinstate-specimen sweep`: a folder of photos from careful to hopeless, labelled.
+
+mod sweep;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -7,7 +10,8 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 use reinstate_specimen::{
-    Camera, DateStyle, FaceBox, Field, Fonts, Holder, IdCard, Issue, Page, Passport, Portrait, Sex, Tamper,
+    Camera, DateStyle, Document, FaceBox, Fonts, Forgery, Holder, Issue, Kind, Page, Portrait, Sex, Tamper,
+    Unknown,
 };
 
 /// Draws identity documents that were never issued, and photographs them.
@@ -15,21 +19,23 @@ use reinstate_specimen::{
 #[command(version)]
 struct Arguments {
     #[command(subcommand)]
-    document: Document,
+    command: Command,
 }
 
 #[derive(Subcommand)]
-enum Document {
-    /// A passport's data page.
-    Passport(Request),
-    /// An identity card, front and back.
-    IdCard {
+enum Command {
+    /// Draws one document, and photographs it when asked to. The truth goes beside each picture, with the ending .json.
+    Draw {
+        kind: Kind,
         #[command(flatten)]
-        request: Request,
-        /// Where the back goes; --out is the front.
+        request: Box<Request>,
+        /// Where the back of a card goes; --out is the front.
         #[arg(long)]
-        back: PathBuf,
+        back: Option<PathBuf>,
     },
+    /// Photographs many documents at every strength of each disturbance into a folder, with a manifest for
+    /// `reinstate-verifier evaluate`.
+    Sweep(sweep::Arguments),
 }
 
 #[derive(Args)]
@@ -49,9 +55,9 @@ struct Request {
     /// Photographs the drawing.
     #[arg(long)]
     camera: Option<Quality>,
-    /// mrz:FIELD, mrz-mended:FIELD, visual:FIELD, portrait or zone; may be repeated.
+    /// mrz:FIELD, mrz-mended:FIELD, visual:FIELD, pasted:FIELD, portrait or zone; may be repeated.
     /// FIELD is surname, given-names, number, birth-date or expiry-date.
-    #[arg(long, value_parser = forgery)]
+    #[arg(long)]
     tamper: Vec<Forgery>,
     /// The photo for `--tamper portrait`.
     #[arg(long)]
@@ -100,16 +106,8 @@ enum SexArgument {
     X,
 }
 
-#[derive(Clone, Copy)]
-enum Forgery {
-    Mrz { field: Field, mended: bool },
-    Visual { field: Field },
-    Portrait,
-    Zone,
-}
-
 fn main() -> ExitCode {
-    match run(Arguments::parse().document) {
+    match run(Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("reinstate-specimen: {error}");
@@ -123,50 +121,51 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(document: Document) -> Result<(), Box<dyn Error>> {
+fn run(command: Command) -> Result<(), Box<dyn Error>> {
     let fonts = Fonts::load()?;
-    match document {
-        Document::Passport(request) => {
-            let passport = Passport { holder: request.holder(), issue: request.issue() };
-            let page = passport.draw(&fonts, &request.portrait()?, &request.tampering()?);
-            request.write(&page, &request.out)
+    match command {
+        Command::Draw { kind, request, back } => {
+            let sides = request.document(kind).draw(&fonts, &request.portrait()?, &request.tampering()?);
+            request.write(&sides.front, &request.out)?;
+            match (&sides.back, &back) {
+                (Some(page), Some(path)) => request.write(page, path),
+                (Some(_), None) => Err("this document has a back: say with --back where it goes".into()),
+                (None, Some(_)) => Err("this document has no back".into()),
+                (None, None) => Ok(()),
+            }
         }
-        Document::IdCard { request, back } => {
-            let card = IdCard { holder: request.holder(), issue: request.issue() };
-            let (front_page, back_page) = card.draw(&fonts, &request.portrait()?, &request.tampering()?);
-            request.write(&front_page, &request.out)?;
-            request.write(&back_page, &back)
-        }
+        Command::Sweep(arguments) => sweep::run(&arguments, &fonts),
     }
 }
 
 impl Request {
-    fn holder(&self) -> Holder {
-        let invented = Holder::invented(self.seed);
-        Holder {
-            surname: self.surname.clone().unwrap_or(invented.surname),
-            given_names: self.given_names.clone().unwrap_or(invented.given_names),
-            birth_date: self.birth_date.unwrap_or(invented.birth_date),
-            birth_place: self.birth_place.clone().unwrap_or(invented.birth_place),
-            sex: self.sex.map_or(invented.sex, |sex| match sex {
+    /// Invented but for what is given.
+    fn document(&self, kind: Kind) -> Document {
+        let issuer = self.issuer.as_deref().unwrap_or("UTO");
+        let Document { holder, issue, .. } = Document::invented(kind, issuer, self.seed);
+        let holder = Holder {
+            surname: self.surname.clone().unwrap_or(holder.surname),
+            given_names: self.given_names.clone().unwrap_or(holder.given_names),
+            birth_date: self.birth_date.unwrap_or(holder.birth_date),
+            birth_unknown: if self.birth_date.is_some() { Unknown::Nothing } else { holder.birth_unknown },
+            birth_place: self.birth_place.clone().unwrap_or(holder.birth_place),
+            sex: self.sex.map_or(holder.sex, |sex| match sex {
                 SexArgument::F => Sex::Female,
                 SexArgument::M => Sex::Male,
                 SexArgument::X => Sex::Unspecified,
             }),
-            nationality: self.nationality.clone().unwrap_or(invented.nationality),
-        }
-    }
-
-    fn issue(&self) -> Issue {
-        let invented = Issue::invented(self.seed);
-        Issue {
-            issuer: self.issuer.clone().unwrap_or(invented.issuer),
-            number: self.number.clone().unwrap_or(invented.number),
-            issued: self.issued.unwrap_or(invented.issued),
-            expires: self.expires.unwrap_or(invented.expires),
-            personal_number: self.personal_number.clone().or(invented.personal_number),
-            date_style: self.date_style.unwrap_or(invented.date_style),
-        }
+            nationality: self.nationality.clone().unwrap_or(holder.nationality),
+        };
+        let issue = Issue {
+            issuer: issuer.to_owned(),
+            number: self.number.clone().unwrap_or(issue.number),
+            issued: self.issued.unwrap_or(issue.issued),
+            expires: self.expires.unwrap_or(issue.expires),
+            personal_number: self.personal_number.clone().or(issue.personal_number),
+            date_style: self.date_style.unwrap_or(issue.date_style),
+            ..issue
+        };
+        Document { kind, holder, issue }
     }
 
     fn portrait(&self) -> Result<Portrait, Box<dyn Error>> {
@@ -174,20 +173,14 @@ impl Request {
     }
 
     fn tampering(&self) -> Result<Vec<Tamper>, Box<dyn Error>> {
-        let forge = |forgery: &Forgery| match *forgery {
-            Forgery::Mrz { field, mended } => Ok(Tamper::Mrz { field, mended }),
-            Forgery::Visual { field } => Ok(Tamper::Visual { field }),
-            Forgery::Zone => {
-                let other = self.seed.wrapping_add(1);
-                Ok(Tamper::Zone { holder: Holder::invented(other), issue: Issue::invented(other) })
+        let other = match &self.other_portrait {
+            Some(path) => photo(path, self.other_face)?,
+            None if self.tamper.contains(&Forgery::Portrait) => {
+                return Err("--tamper portrait needs --other-portrait".into());
             }
-            Forgery::Portrait => {
-                let path =
-                    self.other_portrait.as_deref().ok_or("--tamper portrait needs --other-portrait")?;
-                Ok(Tamper::Portrait(photo(path, self.other_face)?))
-            }
+            None => Portrait::drawn(),
         };
-        self.tamper.iter().map(forge).collect()
+        Ok(self.tamper.iter().map(|forgery| forgery.tamper(self.seed, &other)).collect())
     }
 
     fn write(&self, page: &Page, to: &Path) -> Result<(), Box<dyn Error>> {
@@ -219,17 +212,5 @@ fn face_box(text: &str) -> Result<FaceBox, String> {
     match numbers[..] {
         [x, y, width, height] if width > 0.0 && height > 0.0 => Ok(FaceBox { x, y, width, height }),
         _ => Err("a face box is X,Y,WIDTH,HEIGHT".into()),
-    }
-}
-
-fn forgery(text: &str) -> Result<Forgery, String> {
-    let field = |name: &str| Field::from_str(name, true);
-    match text.split_once(':') {
-        Some(("mrz", name)) => Ok(Forgery::Mrz { field: field(name)?, mended: false }),
-        Some(("mrz-mended", name)) => Ok(Forgery::Mrz { field: field(name)?, mended: true }),
-        Some(("visual", name)) => Ok(Forgery::Visual { field: field(name)? }),
-        None if text == "portrait" => Ok(Forgery::Portrait),
-        None if text == "zone" => Ok(Forgery::Zone),
-        _ => Err("not a way to tamper".into()),
     }
 }

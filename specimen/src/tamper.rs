@@ -1,7 +1,9 @@
 //! Forgery, one change at a time, applied to what will be drawn so that the drawing and the truth can't differ.
 
-use crate::holder::{Holder, Issue};
+use crate::holder::{Holder, Issue, Unknown};
+use crate::kind::Kind;
 use crate::portrait::Portrait;
+use crate::state::State;
 use crate::truth::{Change, Field, Fields, Format};
 use crate::zone;
 
@@ -13,6 +15,8 @@ pub enum Tamper {
     Mrz { field: Field, mended: bool },
     /// One character of the field is another in the visual zone; the machine-readable zone stays.
     Visual { field: Field },
+    /// The same, and the whole value is set anew in another type, on a patch of paper with other grain.
+    Pasted { field: Field },
     /// Somebody else's portrait over the holder's.
     Portrait(Portrait),
     /// The machine-readable zone of another document, all digits right: nothing in it agrees with the visual zone.
@@ -21,6 +25,7 @@ pub enum Tamper {
 
 /// All that a document states, ready to be drawn.
 pub(crate) struct Contents {
+    pub kind: Kind,
     pub format: Format,
     pub genuine: Fields,
     /// The visual zone's facts, and its two dates as they are printed.
@@ -31,12 +36,14 @@ pub(crate) struct Contents {
     pub portrait: Portrait,
     /// A portrait that was glued over another one shows an edge.
     pub pasted: bool,
+    /// The fields whose values were set anew.
+    pub pasted_fields: Vec<Field>,
     pub changes: Vec<Change>,
 }
 
 impl Contents {
     pub(crate) fn new(
-        format: Format,
+        kind: Kind,
         holder: &Holder,
         issue: &Issue,
         portrait: &Portrait,
@@ -47,20 +54,23 @@ impl Contents {
             number: issue.number.to_uppercase(),
             surname: holder.surname.to_uppercase(),
             given_names: holder.given_names.to_uppercase(),
-            birth_date: holder.birth_date.to_string(),
+            birth_date: holder.birth_date_text(),
             expiry_date: issue.expires.to_string(),
             nationality: holder.nationality.clone(),
             sex: holder.sex.printed().into(),
         };
+        let languages = State::of(&issue.issuer).languages;
         let mut contents = Self {
-            format,
+            kind,
+            format: kind.format(),
             visual: genuine.clone(),
             genuine,
-            birth_date: issue.date_style.print(holder.birth_date),
-            expiry_date: issue.date_style.print(issue.expires),
-            lines: zone::emit(format, holder, issue),
+            birth_date: issue.date_style.print(holder.birth_date, holder.birth_unknown, languages),
+            expiry_date: issue.date_style.print(issue.expires, Unknown::Nothing, languages),
+            lines: zone::emit(kind, holder, issue),
             portrait: portrait.clone(),
             pasted: false,
+            pasted_fields: Vec::new(),
             changes: Vec::new(),
         };
         for tamper in tampering {
@@ -72,28 +82,40 @@ impl Contents {
     fn apply(&mut self, tamper: &Tamper) {
         let change = match tamper {
             Tamper::Mrz { field, mended } => {
-                let zone::Alteration { line, column, from, to } =
-                    zone::alter(self.format, &mut self.lines, *field);
+                let Some(zone::Alteration { line, column, from, to }) =
+                    zone::alter(self.format, &mut self.lines, *field)
+                else {
+                    return;
+                };
                 if *mended {
                     zone::mend(self.format, &mut self.lines);
                 }
                 Change::Mrz { field: *field, line, column, from, to, mended: *mended }
             }
-            Tamper::Visual { field } => self.alter_visual(*field),
+            Tamper::Visual { field } => {
+                let (from, to) = self.alter_visual(*field);
+                Change::Visual { field: *field, from, to }
+            }
+            Tamper::Pasted { field } => {
+                let (from, to) = self.alter_visual(*field);
+                self.pasted_fields.push(*field);
+                Change::Pasted { field: *field, from, to }
+            }
             Tamper::Portrait(other) => {
                 self.portrait = other.clone();
                 self.pasted = true;
                 Change::Portrait
             }
             Tamper::Zone { holder, issue } => {
-                let foreign = zone::emit(self.format, holder, issue);
+                let foreign = zone::emit(self.kind, holder, issue);
                 Change::Zone { genuine: std::mem::replace(&mut self.lines, foreign) }
             }
         };
         self.changes.push(change);
     }
 
-    fn alter_visual(&mut self, field: Field) -> Change {
+    /// What the field was, and what it is now.
+    fn alter_visual(&mut self, field: Field) -> (String, String) {
         let (value, printed) = match field {
             Field::Surname => (&mut self.visual.surname, None),
             Field::GivenNames => (&mut self.visual.given_names, None),
@@ -116,7 +138,7 @@ impl Contents {
                 *value = with_neighbour(value, first);
             }
         }
-        Change::Visual { field, from, to: value.clone() }
+        (from, value.clone())
     }
 }
 

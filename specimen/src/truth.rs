@@ -5,14 +5,47 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::camera::Settings;
+use crate::kind::Kind;
 
-/// A layout of ICAO 9303: part 5 for cards, part 4 for passports.
+/// A layout of the machine-readable zone: ICAO 9303 parts 4 to 7, and the one line of France's driving licences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Format {
     #[serde(rename = "TD1")]
     Td1,
+    #[serde(rename = "TD2")]
+    Td2,
     #[serde(rename = "TD3")]
     Td3,
+    #[serde(rename = "MRVA")]
+    MrvA,
+    #[serde(rename = "MRVB")]
+    MrvB,
+    #[serde(rename = "D1")]
+    D1,
+    /// The document has no zone.
+    #[serde(rename = "none")]
+    None,
+}
+
+impl Format {
+    /// As manifests spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Td1 => "TD1",
+            Self::Td2 => "TD2",
+            Self::Td3 => "TD3",
+            Self::MrvA => "MRVA",
+            Self::MrvB => "MRVB",
+            Self::D1 => "D1",
+            Self::None => "none",
+        }
+    }
+
+    /// Whether seven further characters have a place in the zone.
+    pub(crate) fn has_personal_number(self) -> bool {
+        matches!(self, Self::Td1 | Self::Td2 | Self::Td3 | Self::MrvA | Self::MrvB)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +67,19 @@ pub enum Field {
     ExpiryDate,
 }
 
-/// Facts as text: names in their own letters, upper case; dates as `1974-08-12`.
+impl Field {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Surname => "surname",
+            Self::GivenNames => "given_names",
+            Self::Number => "number",
+            Self::BirthDate => "birth_date",
+            Self::ExpiryDate => "expiry_date",
+        }
+    }
+}
+
+/// Facts as text: names in their own letters, upper case; dates as `1974-08-12`, with `XX` for what is not known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fields {
     pub issuer: String,
@@ -55,6 +100,8 @@ pub enum Change {
     Mrz { field: Field, line: usize, column: usize, from: char, to: char, mended: bool },
     /// One character of the visual zone is another.
     Visual { field: Field, from: String, to: String },
+    /// One character of the visual zone is another, and the value is set in another type on a patch of other paper.
+    Pasted { field: Field, from: String, to: String },
     /// The portrait shows somebody else.
     Portrait,
     /// The whole zone is somebody else's, all digits right; these lines were there before.
@@ -66,6 +113,7 @@ pub type Area = [f32; 4];
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Truth {
+    pub kind: Kind,
     pub format: Format,
     pub side: Side,
     /// As the document was issued.

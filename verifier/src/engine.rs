@@ -198,6 +198,7 @@ impl Single {
             fault,
             faces: Vec::new(),
             measures: None,
+            movement: None,
         });
         let similarities = job.references.iter();
         let similarities = similarities.map(|(reference, _)| Similarity {

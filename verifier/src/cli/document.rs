@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::Zoned;
 use reinstate_domain::document::{
-    Claim, DocumentObservation, DocumentQuality, DocumentType, MrzFields, MrzReading, Portrait, VisualFields,
-    judge,
+    Claim, DocumentObservation, DocumentQuality, DocumentSignals, DocumentType, FieldComparison, MrzFields,
+    MrzReading, Portrait, VisualFields, judge,
 };
 use reinstate_domain::evidence::{Decision, ModelRef};
 use reinstate_domain::reason::ReasonCode;
@@ -47,6 +47,8 @@ struct Finding {
     mrz: Option<MrzReading>,
     fields: Option<MrzFields>,
     visual: VisualFields,
+    comparison: Vec<FieldComparison>,
+    signals: DocumentSignals,
     portrait: Option<Portrait>,
     models: Vec<ModelRef>,
     timings_ms: BTreeMap<&'static str, f64>,
@@ -72,6 +74,8 @@ pub(super) fn run(program: &Program, bundle: Option<&Path>, arguments: &Argument
         mrz: observation.mrz,
         fields: observation.fields,
         visual: observation.visual,
+        comparison: observation.comparison,
+        signals: observation.signals,
         portrait: observation.portrait,
         models: DocumentReader::models(bundle)?,
         timings_ms: examination.timings.wall_ms(),

@@ -33,6 +33,8 @@ struct Finding {
     reasons: Vec<ReasonCode>,
     similarity: Option<f32>,
     threshold: f32,
+    /// The part of strangers that look at least as alike, by the bundle's calibration. `null` without one.
+    estimated_false_match_rate: Option<f64>,
     liveness: Score,
     faces: Vec<Face>,
     models: Vec<ModelRef>,
@@ -75,6 +77,10 @@ pub(super) fn run(program: &Program, bundle: Option<&Path>, arguments: &Argument
     print(&Finding {
         decision: verdict.decision,
         reasons: verdict.reasons,
+        estimated_false_match_rate: bundle
+            .face_calibration()
+            .zip(observation.similarity())
+            .map(|(calibration, cosine)| calibration.false_match_rate(cosine)),
         similarity: observation.similarity(),
         threshold: thresholds.match_at,
         liveness: Score { score: observation.liveness, threshold: thresholds.live_at },

@@ -1,7 +1,8 @@
-//! The command lines of api.md §5: one finding as JSON on standard output, and no server. Without a command it serves.
+//! The command lines of api.md §5: one finding as JSON on standard output, or an evaluation, and no server. Without a command
+//! it serves.
 
-mod accuracy;
 mod document;
+mod evaluate;
 mod face;
 mod serve;
 
@@ -33,9 +34,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    #[command(hide = true)]
-    Accuracy(accuracy::Arguments),
     Document(document::Arguments),
+    Evaluate(evaluate::Arguments),
     Face(face::Arguments),
 }
 
@@ -50,7 +50,7 @@ enum Failure {
     Engine(#[from] engine::Error),
     #[error("the document could not be examined")]
     Document(#[from] reinstate_verifier::document::Error),
-    #[error("the photos could not be evaluated")]
+    #[error(transparent)]
     Evaluation(#[from] reinstate_verifier::evaluate::Error),
     #[error("the finding can't be written")]
     Output(#[source] io::Error),
@@ -59,10 +59,9 @@ enum Failure {
 impl Failure {
     fn code(&self) -> u8 {
         match self {
-            Self::Unreadable { .. } => 2,
-            Self::Models(_) | Self::Engine(_) | Self::Document(_) | Self::Evaluation(_) | Self::Output(_) => {
-                1
-            }
+            // Of an evaluation 1 says that something false is accepted.
+            Self::Unreadable { .. } | Self::Evaluation(_) => 2,
+            Self::Models(_) | Self::Engine(_) | Self::Document(_) | Self::Output(_) => 1,
         }
     }
 }
@@ -71,9 +70,11 @@ pub(crate) fn run(program: &Program) -> ExitCode {
     let arguments = Arguments::parse();
     let bundle = arguments.models.as_deref();
     let result = match arguments.command {
-        Some(Command::Accuracy(arguments)) => accuracy::run(bundle, &arguments),
-        Some(Command::Document(arguments)) => document::run(program, bundle, &arguments),
-        Some(Command::Face(arguments)) => face::run(program, bundle, &arguments),
+        Some(Command::Document(arguments)) => {
+            document::run(program, bundle, &arguments).map(|()| ExitCode::SUCCESS)
+        }
+        Some(Command::Evaluate(arguments)) => evaluate::run(bundle, &arguments),
+        Some(Command::Face(arguments)) => face::run(program, bundle, &arguments).map(|()| ExitCode::SUCCESS),
         None => {
             return reinstate_process::run(
                 serve::NAME,
@@ -82,7 +83,7 @@ pub(crate) fn run(program: &Program) -> ExitCode {
         }
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             eprintln!("{}: {}", serve::NAME, in_one_line(&failure));
             ExitCode::from(failure.code())

@@ -1,7 +1,10 @@
 //! A phone's camera above a table: it photographs a drawn page and knows where each corner went.
 //! Everything that could vary is a field of [`Settings`], so a sweep can move one thing and hold the rest.
 
-use std::f32::consts::TAU;
+mod disturbance;
+mod scene;
+
+pub use disturbance::Disturbance;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageError, RgbImage, imageops};
@@ -11,6 +14,7 @@ use crate::dice::Dice;
 use crate::document::Page;
 use crate::projection::Projection;
 use crate::truth::{PhotoTruth, Truth};
+use scene::Scene;
 
 /// What is before, in and behind the lens. Angles in degrees; blur and motion in pixels of the photo;
 /// fractions of the page run from its left and top edge.
@@ -52,6 +56,24 @@ pub struct Settings {
     pub white_balance: [f32; 2],
     /// Of the JPEG, 1..100.
     pub jpeg_quality: u8,
+    /// Other things on the table: none at 0, all over it at 1.
+    #[serde(default)]
+    pub clutter: f32,
+    /// How much of a second page lies above this one, as in an open passport, as a fraction of the page's height.
+    #[serde(default)]
+    pub spread: f32,
+    /// A finger over the page's edge: how far it reaches, as a fraction of the page's height.
+    #[serde(default)]
+    pub cover: f32,
+    /// Where on the page's outline the finger comes from: 0 the left top corner, then clockwise to 1.
+    #[serde(default)]
+    pub cover_at: f32,
+    /// The page is shown by a screen, whose grid of pixels beats with the sensor's: 0 not at all, 1 with stripes a person can't overlook.
+    #[serde(default)]
+    pub screen: f32,
+    /// The page is a photocopy: 0 not at all, 1 black and white with little in between.
+    #[serde(default)]
+    pub copy: f32,
 }
 
 /// A camera whose hand and noise follow from the seed.
@@ -154,7 +176,7 @@ impl Camera {
     /// The table, the page on it, and the light on both.
     fn expose(&self, page: &RgbImage, projection: &Projection, (width, height): (u32, u32)) -> RgbImage {
         let settings = &self.settings;
-        let table = Table::new(&mut Dice::new(self.seed, "table"));
+        let scene = Scene::new(self.seed, settings, page.dimensions());
         // Never sampled below its own resolution, so that small photos don't alias.
         let shrink = projection.page_pixels_per_photo_pixel();
         let shrunk = (shrink > 1.1).then(|| {
@@ -168,6 +190,7 @@ impl Camera {
 
         let (sin, cos) = settings.shadow_angle.to_radians().sin_cos();
         let reach = (width as f32).hypot(height as f32) / 2.0;
+        let balance = [settings.white_balance[0], 1.0, settings.white_balance[1]];
         RgbImage::from_fn(width, height, |i, j| {
             let (fx, fy) = (i as f32 + 0.5, j as f32 + 0.5);
             let (u, v) = projection.to_page(fx, fy);
@@ -175,23 +198,29 @@ impl Camera {
             let cover = (0.5 - outside / shrink.max(1.0)).clamp(0.0, 1.0);
             let mut colour = [0.0; 3];
             if cover < 1.0 {
-                // The page lies on the table and darkens it around its edge.
-                let contact = 1.0 - 0.45 * (-(outside.max(0.0) / (pw * 0.012))).exp();
-                colour = table.colour(fx / width as f32, fy / width as f32).map(|c| c * contact);
+                colour = scene.around(u, v, outside, [fx / width as f32, fy / width as f32]);
             }
             if cover > 0.0 {
-                let paper = sample(source, u * scale, v * scale);
-                let (dx, dy) = (u / pw - settings.glare_at[0], (v - settings.glare_at[1] * ph) / pw);
-                let distance = (dx * dx + dy * dy) / (settings.glare_radius * settings.glare_radius);
-                let glare = 255.0 * settings.glare * (-distance * 1.4).exp();
+                let paper = scene.shown(sample(source, u * scale, v * scale), i, j);
+                let glare = if settings.glare > 0.0 {
+                    let (dx, dy) = (u / pw - settings.glare_at[0], (v - settings.glare_at[1] * ph) / pw);
+                    let distance = (dx * dx + dy * dy) / (settings.glare_radius * settings.glare_radius);
+                    255.0 * settings.glare * (-distance * 1.4).exp()
+                } else {
+                    0.0
+                };
                 colour = std::array::from_fn(|c| colour[c] * (1.0 - cover) + (paper[c] + glare) * cover);
             }
+            colour = scene.under_finger(colour, u, v);
             let (x, y) = ((fx - width as f32 / 2.0) / reach, (fy - height as f32 / 2.0) / reach);
-            let side = x * cos + y * sin - settings.shadow_edge;
-            let dark = settings.shadow / (1.0 + (-side * 22.0).exp());
+            let dark = if settings.shadow > 0.0 {
+                let side = x * cos + y * sin - settings.shadow_edge;
+                settings.shadow / (1.0 + (-side * 22.0).exp())
+            } else {
+                0.0
+            };
             let vignette = 1.0 - 0.14 * (x * x + y * y);
             let light = (1.0 - dark) * vignette * settings.exposure;
-            let balance = [settings.white_balance[0], 1.0, settings.white_balance[1]];
             image::Rgb(std::array::from_fn(|c| (colour[c] * light * balance[c]).clamp(0.0, 255.0) as u8))
         })
     }
@@ -236,7 +265,18 @@ impl Settings {
             exposure: 1.0,
             white_balance: [1.0; 2],
             jpeg_quality: 95,
+            clutter: 0.0,
+            spread: 0.0,
+            cover: 0.0,
+            cover_at: 0.0,
+            screen: 0.0,
+            copy: 0.0,
         }
+    }
+
+    /// A steady hand by daylight, without anything that a sweep moves.
+    fn steady() -> Self {
+        Self { long_side: 1800, fill: 0.85, blur: 0.5, noise: 2.0, jpeg_quality: 92, ..Self::ideal() }
     }
 
     /// What every hand does: where the page lies, and from where the light comes, with a tint of at most `tint`.
@@ -251,28 +291,6 @@ impl Settings {
             white_balance: [1.0 + dice.between(-tint, tint), 1.0 + dice.between(-tint, tint)],
             ..Self::ideal()
         }
-    }
-}
-
-/// Brown wood: long fibres along x, each plank with its own tone.
-struct Table {
-    tone: [f32; 3],
-    phases: [f32; 4],
-}
-
-impl Table {
-    fn new(dice: &mut Dice) -> Self {
-        let tones = [[128.0, 92.0, 62.0], [92.0, 66.0, 48.0], [112.0, 104.0, 96.0], [64.0, 72.0, 84.0]];
-        Self { tone: *dice.pick(&tones), phases: std::array::from_fn(|_| dice.between(0.0, TAU)) }
-    }
-
-    fn colour(&self, x: f32, y: f32) -> [f32; 3] {
-        let [a, b, c, d] = self.phases;
-        let bend = 0.02 * (x * 5.0 + a).sin() + 0.008 * (x * 17.0 + b).sin();
-        let fibre = ((y + bend) * 150.0 + c).sin() * 0.5 + ((y + bend * 1.7) * 391.0 + d).sin() * 0.3;
-        let plank = ((y * 4.0 + d).floor() * 2.4).sin();
-        let light = 1.0 + 0.09 * fibre + 0.08 * plank;
-        self.tone.map(|t| t * light)
     }
 }
 

@@ -1,0 +1,87 @@
+//! What a run found, as JSON: for a program, and to compare the next run with.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use super::{compare, documents, faces};
+
+/// Only ever added to, so that old reports can be compared with new ones.
+const SCHEMA: u32 = 1;
+
+/// Why a report can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{} can't be read", path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("{} is no report of an evaluation", path.display())]
+    Invalid { path: PathBuf, source: serde_json::Error },
+    #[error("{} can't be written", path.display())]
+    Unwritable { path: PathBuf, source: std::io::Error },
+    #[error("the report can't be written as JSON")]
+    Json(#[source] serde_json::Error),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    pub schema: u32,
+    pub made: Timestamp,
+    pub run: Run,
+    pub documents: Option<documents::Summary>,
+    pub faces: Option<faces::Summary>,
+    /// With an older report, when one was given.
+    pub comparison: Option<compare::Comparison>,
+}
+
+/// What makes two runs comparable.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// What was evaluated: a file's name, or a plan of drawn photos in words.
+    pub subject: String,
+    /// Of the manifest's bytes. Photos that are drawn have none: their subject says all.
+    pub sha256: Option<String>,
+    /// What its author wants a reader to know.
+    pub note: Option<String>,
+    pub bundle: Bundle,
+    /// The day on which documents are in date or not.
+    pub today: Date,
+    pub jobs: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Bundle {
+    pub name: String,
+    pub version: String,
+    pub sha256: String,
+}
+
+impl Report {
+    #[must_use]
+    pub fn new(run: Run, documents: Option<documents::Summary>, faces: Option<faces::Summary>) -> Self {
+        Self { schema: SCHEMA, made: Timestamp::now(), run, documents, faces, comparison: None }
+    }
+
+    /// # Errors
+    /// The file can't be read, or is something else.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let bytes = fs::read(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
+        serde_json::from_slice(&bytes).map_err(|source| Error::Invalid { path: path.to_owned(), source })
+    }
+
+    /// Writes the report as JSON, and the page beside it with the ending `.html`.
+    ///
+    /// # Errors
+    /// A file can't be written.
+    pub fn write(&self, html: &str, to: &Path) -> Result<(), Error> {
+        let json = serde_json::to_vec_pretty(self).map_err(Error::Json)?;
+        for (path, bytes) in
+            [(to.with_extension("json"), &json[..]), (to.with_extension("html"), html.as_bytes())]
+        {
+            fs::write(&path, bytes).map_err(|source| Error::Unwritable { path, source })?;
+        }
+        Ok(())
+    }
+}
