@@ -24,8 +24,9 @@ use crate::examiner::Need;
 use crate::models::Bundle;
 use crate::settings::{Containment, Settings};
 
-/// How long the zygote may take for an answer: to make all networks, on a slow disk.
-const ZYGOTE: Duration = Duration::from_secs(60);
+/// How long the zygote may take for an answer: to make all networks and try them, on a machine that has no time. Whoever
+/// starts it in earnest tries again.
+const ZYGOTE: Duration = Duration::from_secs(300);
 /// How long a worker may take to say that it is guarded.
 const HELLO: Duration = Duration::from_secs(10);
 
