@@ -4,6 +4,7 @@ mod answers;
 mod auth;
 mod error;
 mod find;
+mod held;
 mod idempotency;
 mod json;
 mod openapi;
@@ -18,3 +19,12 @@ pub use auth::{KeySettings, Keys, KeysError};
 pub use service::{Clock, Ports, Service, SystemClock};
 pub use settings::Settings;
 pub use startup::{Application, Error};
+
+/// What the fuzz target calls. Only there in its builds.
+#[cfg(fuzzing)]
+pub mod fuzz {
+    /// A form whose boundary is `b` is read or refused, and no image of it that the door would refuse gets in.
+    pub async fn form(body: &[u8]) {
+        crate::upload::fuzz(body).await;
+    }
+}

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use reinstate_domain::account::event::{CancelledBy, Retry};
 use reinstate_domain::account::{Account, Case, CaseStatus, Outcome, Requirement, Status};
 use reinstate_domain::entry::Position;
+use reinstate_domain::face::Action;
 use reinstate_domain::ids::{AccountId, CaseId, ChallengeId};
 use reinstate_domain::policy::{Kind, Policy, PolicyRef};
 use reinstate_domain::reason::ReasonCode;
@@ -258,20 +259,30 @@ pub(crate) struct ChallengeResource {
     #[schema(value_type = String, format = Uuid)]
     pub(crate) id: ChallengeId,
     pub(crate) tips: Vec<&'static str>,
-    /// One frame for each, in order.
+    /// One frame for each, in order: `look_ahead`, `turn_left`, `turn_right`, `look_up`, `look_down`, `close_eyes`. Left and right are
+    /// the owner's; frames are not mirrored.
     #[schema(value_type = Vec<String>)]
-    pub(crate) actions: Vec<reinstate_domain::face::Action>,
+    pub(crate) actions: Vec<Action>,
     #[schema(value_type = String, format = DateTime)]
     pub(crate) expires_at: Timestamp,
 }
 
-/// What the owner reads before the face check.
-pub(crate) const TIPS: [&str; 4] = [
-    "Stand in good light, with the light in front of you.",
-    "Take off sunglasses, hat and mask.",
-    "Hold the camera at the height of your eyes.",
-    "Be alone in the picture.",
-];
+/// What the owner reads before the face check; more where the challenge asks for more than to look ahead.
+pub(crate) fn tips(actions: &[Action]) -> Vec<&'static str> {
+    let always = [
+        "Stand in good light, with the light in front of you.",
+        "Take off sunglasses, hat and mask.",
+        "Hold the camera at the height of your eyes.",
+        "Be alone in the picture.",
+    ];
+    let active = [
+        "Take one picture for each instruction, in this order, and keep the camera where it is.",
+        "Turn, raise or lower your head by about a third of a right angle, and not further.",
+        "Left and right are your own.",
+    ];
+    let active = active.into_iter().filter(|_| actions.iter().any(|action| *action != Action::LookAhead));
+    always.into_iter().chain(active).collect()
+}
 
 /// Hides a contact: a phone keeps its first three and last two characters, an e-mail its first letter and its domain.
 pub(crate) fn mask(contact: &str) -> String {
@@ -288,6 +299,12 @@ pub(crate) fn mask(contact: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_only_looks_ahead_is_not_told_how_to_turn() {
+        assert_eq!(tips(&[Action::LookAhead]).len(), 4);
+        assert!(tips(&[Action::LookAhead, Action::TurnLeft]).contains(&"Left and right are your own."));
+    }
 
     #[test]
     fn a_masked_contact_keeps_too_little_to_be_used() {

@@ -26,6 +26,7 @@ use reinstate_store::seal;
 use crate::auth::{Caller, Keys, OwnerTokens};
 use crate::error::Problem;
 use crate::find::Owners;
+use crate::held::Held;
 use crate::idempotency::Fingerprints;
 
 /// How long a read waits for the read model to reach a position (api.md §1).
@@ -69,6 +70,7 @@ pub struct Service {
     owner_tokens: OwnerTokens,
     fingerprints: Fingerprints,
     pub(crate) owners: Owners,
+    pub(crate) held: Held,
 }
 
 /// A command that was carried out, now or earlier under the same idempotency key.
@@ -95,6 +97,7 @@ impl Service {
             owner_tokens: OwnerTokens::new(*master.token_key().expose()),
             fingerprints: Fingerprints::new(*master.fingerprint_key().expose()),
             owners: Owners::default(),
+            held: Held::default(),
         }
     }
 

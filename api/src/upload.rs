@@ -193,6 +193,26 @@ async fn collect(mut field: Field, most: usize) -> Result<Option<Bytes>, Problem
     Ok(Some(bytes.freeze()))
 }
 
+/// For the fuzz target: a document's form out of these bytes, which come in two pieces.
+#[cfg(fuzzing)]
+pub(crate) async fn fuzz(body: &[u8]) {
+    use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("multipart/form-data; boundary=b"));
+    let (first, rest) = body.split_at(body.len() / 2);
+    let pieces = [first, rest].map(|piece| Ok(Bytes::copy_from_slice(piece)));
+    let payload = Multipart::new(&headers, futures_util::stream::iter(pieces));
+    let shape = Shape { texts: &["type", "country"], images: &[("front", 1), ("back", 1)] };
+    if let Ok(form) = Form::read(payload, &shape).await {
+        assert!(form.images.len() <= 2 && form.texts.len() <= 2);
+        for (name, image) in &form.images {
+            assert!(check_image(image, name).is_ok());
+        }
+        form.content();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

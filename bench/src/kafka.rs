@@ -26,27 +26,48 @@ use tokio::{
     task::{JoinSet, spawn_blocking},
 };
 
-use crate::log::{Failed, bare, entry, gather, report};
+use crate::{
+    arm::Arm,
+    log::{ENTRY, Failed, bare, entry, gather},
+    usage::{Of, each, processor},
+};
 
-const CALLERS: [usize; 3] = [1, 64, 256];
+pub(crate) const CALLERS: [usize; 3] = [1, 64, 256];
 
-pub(crate) async fn run(brokers: u16, seconds: u64) -> Result<(), Failed> {
+pub(crate) async fn run(brokers: u16, seconds: u64, runs: u32) -> Result<(), Failed> {
     let time = Duration::from_secs(seconds);
     let place = tempfile::tempdir()?;
     let folder = place.path().to_owned();
     let cluster = spawn_blocking(move || Cluster::start(&folder, brokers.into())).await??;
-    println!("{:<10} {:>7} {:>12} {:>9} {:>9}", "", "callers", "per second", "p50 ms", "p99 ms");
+    let settings = topic(&cluster, brokers, "bare").await?;
+    Arm::head();
     for callers in CALLERS {
-        let settings = topic(&cluster, brokers, &format!("bare-{callers}")).await?;
-        report("bare", callers, time, peer(&settings, callers, time).await?);
-        let settings = topic(&cluster, brokers, &format!("log-{callers}")).await?;
-        let log = Arc::new(Kafka::connect(&settings).await?);
-        report("appends", callers, time, bare(log, callers, time).await?);
+        let (mut alone, mut appends) = (Arm::default(), Arm::default());
+        let mut spent = [Duration::ZERO; 2];
+        // In turn, so that what else the machine does meets both.
+        for run in 0..runs {
+            let begin = processor(std::process::id(), Of::Itself)?;
+            alone.add(time, peer(&settings, callers, time, ENTRY).await?);
+            let between = processor(std::process::id(), Of::Itself)?;
+            let settings = topic(&cluster, brokers, &format!("log-{callers}-{run}")).await?;
+            let log = Arc::new(Kafka::connect(&settings).await?);
+            appends.add(time, bare(log, callers, time).await?);
+            spent[0] += between - begin;
+            spent[1] += processor(std::process::id(), Of::Itself)? - between;
+        }
+        alone.report("bare", callers);
+        appends.report("appends", callers);
+        appends.compare(&alone);
+        println!(
+            "  processor, µs each, of this process: bare {:.0}, appends {:.0}",
+            each(spent[0], alone.answers()),
+            each(spent[1], appends.answers())
+        );
     }
-    read_all(&cluster, brokers).await
+    read_all(&cluster, brokers, &format!("log-256-{}", runs.saturating_sub(1))).await
 }
 
-async fn topic(cluster: &Cluster, brokers: u16, name: &str) -> Result<Settings, Failed> {
+pub(crate) async fn topic(cluster: &Cluster, brokers: u16, name: &str) -> Result<Settings, Failed> {
     let mut settings = Settings::new(cluster.bootstrap(), name);
     (settings.replication, settings.min_insync_replicas) = (brokers, brokers.min(2));
     create_topic(&settings).await?;
@@ -54,27 +75,15 @@ async fn topic(cluster: &Cluster, brokers: u16, name: &str) -> Result<Settings, 
 }
 
 /// Reads the last log from its beginning, as an audit does, beside a consumer that only counts.
-async fn read_all(cluster: &Cluster, brokers: u16) -> Result<(), Failed> {
-    let settings = topic(cluster, brokers, "log-256").await?;
+async fn read_all(cluster: &Cluster, brokers: u16, name: &str) -> Result<(), Failed> {
+    let settings = topic(cluster, brokers, name).await?;
     let log = Kafka::connect(&settings).await?;
     let mut ends = Vec::new();
     for partition in 0..log.partitions() {
         ends.push(log.end(partition).await?);
     }
     let total: u64 = ends.iter().sum();
-    let (counted, consumer) = (ends.clone(), consumer(&settings, Offset::Beginning)?);
-    let plain = spawn_blocking(move || {
-        let begin = Instant::now();
-        let mut left: u64 = counted.iter().sum();
-        while left > 0 {
-            if let Some(message) = consumer.poll(Duration::from_secs(1)) {
-                message?;
-                left -= 1;
-            }
-        }
-        Ok::<_, Failed>(begin.elapsed())
-    });
-    let plain = plain.await??;
+    let plain = count(&settings, Offset::Beginning, total).await?;
     let begin = Instant::now();
     for (partition, end) in (0..).zip(ends) {
         let mut next = 0;
@@ -91,7 +100,24 @@ async fn read_all(cluster: &Cluster, brokers: u16) -> Result<(), Failed> {
     Ok(())
 }
 
-fn consumer(settings: &Settings, from: Offset) -> Result<BaseConsumer, Failed> {
+/// How long a consumer takes that reads so many records and does nothing with them, from its start.
+pub(crate) async fn count(settings: &Settings, from: Offset, records: u64) -> Result<Duration, Failed> {
+    let begin = Instant::now();
+    let consumer = consumer(settings, from)?;
+    let counting = spawn_blocking(move || {
+        let mut left = records;
+        while left > 0 {
+            if let Some(message) = consumer.poll(Duration::from_secs(1)) {
+                message?;
+                left -= 1;
+            }
+        }
+        Ok::<_, Failed>(begin.elapsed())
+    });
+    counting.await?
+}
+
+pub(crate) fn consumer(settings: &Settings, from: Offset) -> Result<BaseConsumer, Failed> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", &settings.brokers)
         .set("group.id", "bench")
@@ -107,11 +133,16 @@ fn consumer(settings: &Settings, from: Offset) -> Result<BaseConsumer, Failed> {
     Ok(consumer)
 }
 
-/// Produce, wait for the delivery, wait for our own consumer.
-async fn peer(settings: &Settings, callers: usize, time: Duration) -> Result<Vec<Duration>, Failed> {
+/// Produce records of `size` bytes, wait for the delivery, wait for our own consumer.
+pub(crate) async fn peer(
+    settings: &Settings,
+    callers: usize,
+    time: Duration,
+    size: usize,
+) -> Result<Vec<Duration>, Failed> {
     let partitions: Vec<_> = (0..settings.partitions).map(|_| watch::Sender::new(0_i64)).collect();
     let (partitions, stop) = (Arc::new(partitions), Arc::new(AtomicBool::new(false)));
-    let consumer = consumer(settings, Offset::Beginning)?;
+    let consumer = consumer(settings, Offset::End)?;
     let reader = thread::spawn({
         let (partitions, stop) = (partitions.clone(), stop.clone());
         move || {
@@ -145,7 +176,7 @@ async fn peer(settings: &Settings, callers: usize, time: Duration) -> Result<Vec
             let mut waits = Vec::new();
             for n in (0..40).cycle() {
                 let key = format!("caller-{caller}.{n}");
-                let value = entry(&key, Head::default())?;
+                let value = entry(&key, Head::default(), size)?;
                 let begin = Instant::now();
                 if begin >= end {
                     break;

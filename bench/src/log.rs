@@ -37,6 +37,8 @@ use reinstate_store::{
 use serde_json::json;
 use tokio::task::JoinSet;
 
+use crate::arm::Arm;
+
 pub(crate) type Failed = Box<dyn Error + Send + Sync>;
 
 const CALLERS: [usize; 4] = [1, 16, 64, 256];
@@ -45,13 +47,13 @@ const CALLERS: [usize; 4] = [1, 16, 64, 256];
 const ACCOUNTS: usize = 40;
 
 /// Bytes of an entry in the bare bench; a decision's is about as long.
-const ENTRY: usize = 700;
+pub(crate) const ENTRY: usize = 700;
 
 pub(crate) async fn run(folder: &Path, seconds: u64) -> Result<(), Failed> {
     let time = Duration::from_secs(seconds);
     let place = tempfile::tempdir_in(folder)?;
     println!("the disk alone: {:.0} appends of 4 KiB, each synced, per second", syncs(place.path(), time)?);
-    println!("{:<10} {:>7} {:>12} {:>9} {:>9}", "", "callers", "per second", "p50 ms", "p99 ms");
+    Arm::head();
     for callers in CALLERS {
         let place = tempfile::tempdir_in(folder)?;
         let directory = Arc::new(DataDir::open(place.path())?);
@@ -78,17 +80,10 @@ fn syncs(folder: &Path, time: Duration) -> std::io::Result<f64> {
     Ok(f64::from(count) / begin.elapsed().as_secs_f64())
 }
 
-pub(crate) fn report(what: &str, callers: usize, time: Duration, mut waits: Vec<Duration>) {
-    waits.sort_unstable();
-    let at = |share: f64| {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index into the list")]
-        #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
-        let index = (waits.len() as f64 * share) as usize;
-        waits.get(index).map_or(f64::NAN, |wait| wait.as_secs_f64() * 1e3)
-    };
-    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
-    let rate = waits.len() as f64 / time.as_secs_f64();
-    println!("{what:<10} {callers:>7} {rate:>12.0} {:>9.2} {:>9.2}", at(0.5), at(0.99));
+fn report(what: &str, callers: usize, time: Duration, waits: Vec<Duration>) {
+    let mut arm = Arm::default();
+    arm.add(time, waits);
+    arm.report(what, callers);
 }
 
 pub(crate) async fn bare(log: Arc<dyn Log>, callers: usize, time: Duration) -> Result<Vec<Duration>, Failed> {
@@ -104,7 +99,7 @@ pub(crate) async fn bare(log: Arc<dyn Log>, callers: usize, time: Duration) -> R
             }
             let mut waits = Vec::new();
             for n in (0..ACCOUNTS).cycle() {
-                let value = entry(&format!("caller-{caller}.{n}"), heads[n])?;
+                let value = entry(&format!("caller-{caller}.{n}"), heads[n], ENTRY)?;
                 let begin = Instant::now();
                 if begin >= end {
                     break;
@@ -121,13 +116,14 @@ pub(crate) async fn bare(log: Arc<dyn Log>, callers: usize, time: Duration) -> R
     gather(tasks).await
 }
 
-pub(crate) fn entry(account: &str, head: Head) -> Result<Bytes, serde_json::Error> {
+/// An entry without events, of so many bytes.
+pub(crate) fn entry(account: &str, head: Head, size: usize) -> Result<Bytes, serde_json::Error> {
     let mut entry = json!({
         "id": uuid::Uuid::now_v7(), "account": account, "version": head.version + 1, "prev": head.hash,
-        "time": Timestamp::now(), "actor": {"role": "bench"}, "events": [],
+        "time": Timestamp::now(), "actor": {"role": "bench"}, "events": [], "filler": "",
     });
     let length = serde_json::to_vec(&entry)?.len();
-    entry["filler"] = "x".repeat(ENTRY.saturating_sub(length)).into();
+    entry["filler"] = "x".repeat(size.saturating_sub(length)).into();
     serde_json::to_vec(&entry).map(Bytes::from)
 }
 

@@ -3,13 +3,19 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use reinstate_verifier::contain::Program;
 
+mod arm;
+mod cluster;
+mod contain;
+mod journeys;
 mod kafka;
 mod log;
 mod memory;
 mod peers;
 mod rebuild;
 mod sweep;
+mod usage;
 mod verify;
 
 #[derive(Parser)]
@@ -30,16 +36,36 @@ enum Bench {
         #[arg(long, default_value_t = 5)]
         seconds: u64,
     },
+    /// Decisions per second over HTTP, through the services on Kafka and PostgreSQL, beside a producer and a consumer without anything of
+    /// ours on the same brokers; and the memory of the interface.
+    Cluster {
+        /// Brokers on this machine, 1 or 3.
+        #[arg(long, default_value_t = 1)]
+        brokers: u16,
+        /// Instances of the interface. Clients are spread over them.
+        #[arg(long, default_value_t = 1)]
+        apis: usize,
+        /// Seconds of each run.
+        #[arg(long, default_value_t = 5)]
+        seconds: u64,
+        /// Runs of each side, in turn.
+        #[arg(long, default_value_t = 3)]
+        runs: u32,
+    },
     /// Appends per second on Kafka, beside a producer and a consumer without anything of ours, one caller after the other's answer.
     Kafka {
         /// Brokers on this machine, 1 or 3.
         #[arg(long, default_value_t = 1)]
         brokers: u16,
-        /// Seconds per line.
+        /// Seconds of each run.
         #[arg(long, default_value_t = 5)]
         seconds: u64,
+        /// Runs of each side, in turn.
+        #[arg(long, default_value_t = 3)]
+        runs: u32,
     },
-    /// Rows rebuilt into PostgreSQL, beside `psql \copy` of the same rows, and the lag of live rows.
+    /// A log on Kafka: rows rebuilt from it into PostgreSQL beside `psql \copy` of the same rows, an audit of it beside a consumer that
+    /// counts, and the lag of live rows.
     Rebuild {
         /// Where the log and the database lie meanwhile. Every user must be able to walk there.
         #[arg(long, default_value = "/var/tmp")]
@@ -47,6 +73,9 @@ enum Bench {
         /// Entries of each run.
         #[arg(long, value_delimiter = ',', default_values_t = [100_000, 1_000_000])]
         entries: Vec<usize>,
+        /// Entries of each account.
+        #[arg(long, default_value_t = 10)]
+        each: usize,
         /// Seconds of the live part.
         #[arg(long, default_value_t = 20)]
         seconds: u64,
@@ -59,6 +88,15 @@ enum Bench {
         /// Labelled photos on which other readers are measured too. Default: `mrz-dev` of REINSTATE_SHARED_DATA, when it is there.
         #[arg(long)]
         photos: Option<PathBuf>,
+    },
+    /// What it costs to examine each picture in a process of its own, in time and memory, and what a second worker brings.
+    Contain {
+        /// Measured examinations of each subject, beside the same in this process.
+        #[arg(long, default_value_t = 15)]
+        runs: usize,
+        /// Mixed examinations with one worker, and again with two.
+        #[arg(long, default_value_t = 3000)]
+        photos: usize,
     },
     /// What the standalone server holds in memory while owners hand in documents and selfies.
     Memory {
@@ -76,13 +114,22 @@ enum Bench {
     Read { list: PathBuf },
 }
 
+fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let program = reinstate_verifier::contain::enter();
+    run(&program)
+}
+
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+async fn run(program: &Program) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     match Cli::parse().bench {
         Bench::Log { folder, seconds } => log::run(&folder, seconds).await?,
-        Bench::Kafka { brokers, seconds } => kafka::run(brokers, seconds).await?,
-        Bench::Rebuild { folder, entries, seconds } => rebuild::run(&folder, &entries, seconds).await?,
+        Bench::Cluster { brokers, apis, seconds, runs } => cluster::run(brokers, apis, seconds, runs).await?,
+        Bench::Kafka { brokers, seconds, runs } => kafka::run(brokers, seconds, runs).await?,
+        Bench::Rebuild { folder, entries, each, seconds } => {
+            rebuild::run(&folder, &entries, each, seconds).await?
+        }
         Bench::Verify { runs, photos } => verify::run(runs, photos)?,
+        Bench::Contain { runs, photos } => contain::run(program, runs, photos).await?,
         Bench::Memory { journeys, at_once } => memory::run(journeys, at_once)?,
         Bench::Sweep(arguments) => sweep::run(&arguments)?,
         Bench::Read { list } => peers::read(&list)?,

@@ -12,6 +12,8 @@ use std::{io, thread};
 use reinstate_demo::{Client, Outbox, Pictures, STORIES, Stage, Teller, stories};
 use reinstate_verifier::models::cache_dir;
 
+use crate::usage;
+
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failed {
     #[error("the server {} can't be started; ./dev bench builds it", path.display())]
@@ -153,14 +155,8 @@ impl Server {
 
     /// What the kernel counts: pages in memory now, and the most there ever were.
     fn print(&self, when: &str) -> Result<(), Failed> {
-        let status = format!("/proc/{}/status", self.child.id());
-        let status = fs::read_to_string(status).map_err(Failed::Status)?;
-        let mib = |name: &str| -> f64 {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok());
-            kib.unwrap_or(f64::NAN) / 1024.0
-        };
-        println!("  {when:<18} {:>6.0} {:>6.0}", mib("VmRSS:"), mib("VmHWM:"));
+        let memory = usage::memory(self.child.id()).map_err(Failed::Status)?;
+        println!("  {when:<18} {:>6.0} {:>6.0}", memory.now, memory.most);
         Ok(())
     }
 }

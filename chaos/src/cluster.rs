@@ -67,6 +67,7 @@ impl Cluster {
             brokers: BROKERS,
             apis: 2,
             verifiers: 2,
+            environment: Vec::new(),
         };
         forget(folder).map_err(Error::Folder)?;
         let disks = mount(places(folder));

@@ -38,6 +38,9 @@ const RECKLESS_CUSTOMERS: usize = 2;
 /// How long a customer insists on one thing: longer than any fault, with what comes after it on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(180);
 
+/// The judge asks for whole tables, of a database that was killed a moment ago, and is no service that has to answer.
+const JUDGE_TIMEOUT_MS: u64 = 60_000;
+
 /// How long the read models may take to get to the log's end when nothing is broken and nobody writes.
 const SETTLING: Duration = Duration::from_secs(60);
 
@@ -70,7 +73,13 @@ struct Arguments {
 struct Outcome {
     seed: u64,
     planned: Vec<Planned>,
+    /// Accounts that were given back, from their enrolment to the decision.
     journeys: usize,
+    /// Writes that were sent once and answered.
+    sent_once: usize,
+    /// Writes that were sent once and got a 5xx, or nothing.
+    unanswered: usize,
+    /// Of the whole log, so of this run and those before it.
     entries: u64,
     void: u64,
     violations: Vec<Violation>,
@@ -126,12 +135,15 @@ fn run(arguments: &Arguments) -> Result<bool, Failure> {
         let begun = Instant::now();
         let outcome = one(&cluster, &runtime, &evidence, seed.wrapping_add(n), arguments)?;
         println!(
-            "run {} of {}, seed {}: {} faults, {} journeys, {} entries in all, {} void, {:.0} s: {}",
+            "run {} of {}, seed {}: {} faults, {} journeys, {} writes sent once and {} more without an answer, {} entries \
+             in all, {} void, {:.0} s: {}",
             n + 1,
             arguments.runs,
             outcome.seed,
             outcome.planned.len(),
             outcome.journeys,
+            outcome.sent_once,
+            outcome.unanswered,
             outcome.entries,
             outcome.void,
             begun.elapsed().as_secs_f32(),
@@ -175,7 +187,8 @@ fn summary(outcomes: &[Outcome]) {
         println!("{kind:<32} {count:>6} {broken:>16}");
     }
     let journeys: usize = outcomes.iter().map(|outcome| outcome.journeys).sum();
-    println!("{} runs, {journeys} journeys", outcomes.len());
+    let entries = outcomes.last().map_or(0, |outcome| outcome.entries);
+    println!("{} runs, {journeys} whole journeys, {entries} entries", outcomes.len());
 }
 
 fn one(
@@ -212,18 +225,22 @@ fn one(
         suffered?;
         Ok(healed?)
     })?;
-    let journeys = load.journeys();
+    let notes = load.journeys();
     let unfinished = unfinished
         .iter()
         .map(|error: &load::Error| Violation { promise: Promise::Ended, detail: error.to_string() });
     let mut violations: Vec<_> = unfinished.collect();
-    let judged = runtime.block_on(judge(cluster, &journeys, &prefix));
+    let judged = runtime.block_on(judge(cluster, &notes, &prefix));
     let (ledger, found) = judged?;
     violations.extend(found);
+    let unanswered = notes.iter().filter(|note| note.unknown).count();
+    let journeys = notes.iter().filter(|note| note.is_whole()).count();
     Ok(Outcome {
         seed,
         planned,
-        journeys: journeys.len(),
+        journeys,
+        sent_once: notes.len() - unanswered - journeys,
+        unanswered,
         entries: ledger.entries,
         void: ledger.void,
         violations,
@@ -239,7 +256,9 @@ async fn judge(
     let mut settings = kafka::Settings::new(system.kafka.bootstrap(), system.topic());
     settings.min_insync_replicas = 2;
     let log = KafkaReader::connect(&settings).await?;
-    let database = Postgres::open(&Settings::new(&system.database_url()), log.identity().as_ref()).await?;
+    let mut settings = Settings::new(&system.database_url());
+    settings.timeout_ms = JUDGE_TIMEOUT_MS;
+    let database = Postgres::open(&settings, log.identity().as_ref()).await?;
     let caught_up = async {
         let mut changes = database.changes();
         for partition in 0..log.partitions() {

@@ -1,6 +1,7 @@
 //! A TCP connection that can be slow or cut: stands between a service and what it needs.
 
 use std::{
+    collections::HashMap,
     io::{self, Read, Write},
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
@@ -28,7 +29,10 @@ pub enum Weather {
 #[derive(Debug, Default)]
 struct State {
     weather: Weather,
-    open: Vec<TcpStream>,
+    /// Both sides of each connection that has not ended, by its number.
+    open: HashMap<u64, [TcpStream; 2]>,
+    /// Connections so far.
+    begun: u64,
 }
 
 /// Passes connections on until it is dropped.
@@ -98,7 +102,7 @@ fn lock(state: &Mutex<State>) -> std::sync::MutexGuard<'_, State> {
 }
 
 fn close(state: &mut State) {
-    for stream in state.open.drain(..) {
+    for stream in state.open.drain().flat_map(|(_, sides)| sides) {
         // The other side may have gone already.
         let _ = stream.shutdown(Shutdown::Both);
     }
@@ -109,7 +113,13 @@ fn connect(near: TcpStream, target: SocketAddr, state: &Arc<Mutex<State>>) -> io
     near.set_nodelay(true)?;
     far.set_nodelay(true)?;
     let ways = [(near.try_clone()?, far.try_clone()?), (far.try_clone()?, near.try_clone()?)];
-    lock(state).open.extend([near, far]);
+    let number = {
+        let mut state = lock(state);
+        state.begun += 1;
+        let number = state.begun;
+        state.open.insert(number, [near, far]);
+        number
+    };
     for (from, to) in ways {
         let state = Arc::clone(state);
         thread::spawn(move || {
@@ -117,6 +127,7 @@ fn connect(near: TcpStream, target: SocketAddr, state: &Arc<Mutex<State>>) -> io
             let _ = pass(&from, &to, &state);
             let _ = to.shutdown(Shutdown::Both);
             let _ = from.shutdown(Shutdown::Both);
+            lock(&state).open.remove(&number);
         });
     }
     Ok(())
@@ -182,6 +193,19 @@ mod tests {
         let begin = Instant::now();
         say(&mut stream).unwrap();
         assert!(begin.elapsed() >= Duration::from_millis(120));
+    }
+
+    #[test]
+    fn a_connection_that_has_ended_is_kept_by_nobody() {
+        let proxy = Proxy::start(echo()).unwrap();
+        for _ in 0..20 {
+            say(&mut TcpStream::connect(proxy.address()).unwrap()).unwrap();
+        }
+        let begin = Instant::now();
+        while !lock(&proxy.state).open.is_empty() {
+            assert!(begin.elapsed() < Duration::from_secs(10));
+            thread::yield_now();
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ use reinstate_domain::{
 };
 use reinstate_store::{
     journal::{Executed, Journal, Request},
-    log::{self, Appended, Log, LogReader, Record, memory::Memory as MemoryLog},
+    log::{self, Appended, Log, LogReader, Page, memory::Memory as MemoryLog},
     postgres::{Postgres, Settings},
     read_models::{AccountRow, Batch, Projections, memory::Memory as Rows, project::next_batch},
 };
@@ -55,8 +55,8 @@ impl LogReader for Broken {
     fn partition_of(&self, account: &AccountId) -> u32 {
         self.inner.partition_of(account)
     }
-    async fn read(&self, partition: u32, from: u64, max: usize) -> Result<Vec<Record>, log::Error> {
-        self.inner.read(partition, from, max).await
+    async fn page(&self, partition: u32, from: u64, max: usize) -> Result<Page, log::Error> {
+        self.inner.page(partition, from, max).await
     }
     async fn end(&self, partition: u32) -> Result<u64, log::Error> {
         self.inner.end(partition).await
@@ -277,17 +277,7 @@ async fn a_checkpoint_that_is_stored_before_its_rows_is_caught() {
     let rows = database("checkpoint_first").await;
     let batch = next_batch(&*world.log, &rows, 0, 100).await.unwrap().unwrap();
     let (from, next) = (batch.from, batch.next);
-    rows.apply(Batch {
-        accounts: vec![],
-        reactivations: vec![],
-        timeline: vec![],
-        erased: vec![],
-        partition: 0,
-        from,
-        next,
-    })
-    .await
-    .unwrap();
+    rows.apply(Batch { from, next, ..Batch::default() }).await.unwrap();
     // The projector dies here, and goes on after the checkpoint.
     project_into(&rows, &*world.log).await;
     let broken = compare(&*world.log, &rows).await.unwrap();
@@ -317,15 +307,7 @@ async fn a_projector_that_folds_void_entries_is_caught() {
     }
     let timeline = records.iter().map(|record| (id.clone(), record.position)).collect();
     let next = records.len() as u64;
-    let batch = Batch {
-        partition: 0,
-        from: 0,
-        next,
-        accounts: vec![row],
-        reactivations: vec![],
-        timeline,
-        erased: vec![],
-    };
+    let batch = Batch { next, accounts: vec![row], timeline, ..Batch::default() };
     rows.apply(batch).await.unwrap();
     let broken = compare(&*world.log, &rows).await.unwrap();
     assert!(broken.iter().any(|violation| violation.promise == Promise::Fold), "{broken:?}");

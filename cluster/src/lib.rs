@@ -4,4 +4,5 @@
 pub mod kafka;
 pub mod keeper;
 pub mod postgres;
+mod service;
 pub mod services;

@@ -258,6 +258,7 @@ impl Place {
             brokers: size.brokers,
             apis: size.apis,
             verifiers: size.verifiers,
+            environment: Vec::new(),
         };
         let system = System::start(&plan)?;
         self.announce(&system)?;

@@ -14,24 +14,21 @@ use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, geteuid, kill_process};
+use rustix::process::geteuid;
 use sha2::{Digest as _, Sha256};
 
 use crate::kafka::{self, Detour, Kafka, Secured, free_ports};
-use crate::keeper;
 use crate::postgres::{self, Postgres};
+pub use crate::service::{Service, is_alive};
 
 /// How long a service may take to become ready, with other work on the machine, and to end.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// How often its state is looked at.
-const LOOK: Duration = Duration::from_millis(50);
-/// How long a question to a service may take.
-const ANSWER: Duration = Duration::from_secs(2);
+pub(crate) const LOOK: Duration = Duration::from_millis(50);
 
 const TOPIC: &str = "reinstate.accounts.v1";
 const DATABASE: &str = "reinstate";
@@ -73,20 +70,16 @@ pub struct Plan {
     pub brokers: usize,
     pub apis: usize,
     pub verifiers: usize,
+    pub environment: Vec<Variable>,
 }
 
-/// One service of a system, running or not.
-#[derive(Debug)]
-pub struct Service {
-    name: String,
-    program: PathBuf,
-    environment: BTreeMap<String, String>,
-    /// Of the operations port.
-    operations: String,
-    /// Of the interface, for an api.
-    url: Option<String>,
-    log: PathBuf,
-    process: Mutex<Option<Child>>,
+/// A variable of services' environment, beside those that every one of them needs.
+#[derive(Debug, Clone)]
+pub struct Variable {
+    /// Of this service (`api-2`); of all without it.
+    pub service: Option<String>,
+    pub name: String,
+    pub value: String,
 }
 
 /// Everything, running. Dropping it ends all processes; the folder stays.
@@ -212,6 +205,11 @@ impl System {
                 set("COURIER__POSITION", file("courier.json"));
             }
             _ => {}
+        }
+        for variable in &plan.environment {
+            if variable.service.as_deref().is_none_or(|service| service == name) {
+                environment.insert(variable.name.clone(), variable.value.clone());
+            }
         }
         self.services.push(Service {
             name: name.to_owned(),
@@ -379,198 +377,6 @@ impl Drop for System {
             service.kill();
         }
     }
-}
-
-impl Service {
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Where the interface of an api is.
-    #[must_use]
-    pub fn url(&self) -> Option<&str> {
-        self.url.as_deref()
-    }
-
-    /// Where `/metrics`, `/livez` and `/readyz` are.
-    #[must_use]
-    pub fn operations_url(&self) -> &str {
-        &self.operations
-    }
-
-    /// What it said.
-    #[must_use]
-    pub fn log(&self) -> &Path {
-        &self.log
-    }
-
-    /// Sets a variable of its environment for the next [`Service::start`].
-    pub fn configure(&mut self, name: &str, value: &str) {
-        self.environment.insert(name.to_owned(), value.to_owned());
-    }
-
-    #[must_use]
-    pub fn pid(&self) -> Option<u32> {
-        self.process().as_ref().map(Child::id)
-    }
-
-    /// Starts it, unless it runs. Returns before it is ready.
-    ///
-    /// # Errors
-    /// [`Error::NotRun`].
-    pub fn start(&self) -> Result<(), Error> {
-        let mut process = self.process();
-        if let Some(child) = process.as_mut()
-            && matches!(child.try_wait(), Ok(None))
-        {
-            return Ok(());
-        }
-        let not_run = |source| Error::NotRun { name: self.name.clone(), source };
-        let output = File::options().create(true).append(true).open(&self.log).map_err(not_run)?;
-        let mut command = self.command(keeper::until_we_die("KILL"));
-        command.stdout(output.try_clone().map_err(not_run)?).stderr(output);
-        *process = Some(keeper::spawn(command).map_err(not_run)?);
-        Ok(())
-    }
-
-    /// Runs its program with these arguments, to the end.
-    ///
-    /// # Errors
-    /// [`Error::Ended`] with what it said, when it did not do what it was told.
-    pub fn run_once(&self, arguments: &[&str]) -> Result<String, Error> {
-        let not_run = |source| Error::NotRun { name: self.name.clone(), source };
-        let mut command = self.command(keeper::until_we_die("KILL"));
-        let output = command.args(arguments).output().map_err(not_run)?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
-        if output.status.success() {
-            return Ok(text(&output.stdout));
-        }
-        let said = format!("{} {}", text(&output.stdout), last_line(&text(&output.stderr)));
-        Err(Error::Ended { name: self.name.clone(), log: self.log.clone(), said })
-    }
-
-    /// Continues a command with the program and its environment.
-    fn command(&self, mut command: Command) -> Command {
-        for (name, _) in std::env::vars_os() {
-            // Settings of whoever starts us are not the cluster's.
-            if name.to_str().is_some_and(|name| name.starts_with("REINSTATE_") && name.contains("__")) {
-                command.env_remove(name);
-            }
-        }
-        command.arg(&self.program).envs(&self.environment).stdin(Stdio::null());
-        command
-    }
-
-    /// Whether it says so itself.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        let agent = ureq::Agent::config_builder().timeout_global(Some(ANSWER)).proxy(None).build();
-        ureq::Agent::from(agent).get(format!("{}/readyz", self.operations)).call().is_ok()
-    }
-
-    /// # Errors
-    /// [`Error::Ended`], [`Error::Late`].
-    pub fn wait_until_ready(&self) -> Result<(), Error> {
-        let begin = Instant::now();
-        while !self.is_ready() {
-            let ended = self.process().as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
-            if ended {
-                return Err(self.ended());
-            }
-            if begin.elapsed() > PATIENCE {
-                return Err(self.late("become ready"));
-            }
-            thread::sleep(LOOK);
-        }
-        Ok(())
-    }
-
-    /// `kill -9`. Nothing happens to one that does not run.
-    pub fn kill(&self) {
-        if let Some(mut child) = self.process().take() {
-            // It may have ended by itself.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-
-    /// SIGTERM; returns at once.
-    pub fn terminate(&self) {
-        self.signal(Signal::TERM);
-        self.signal(Signal::CONT);
-    }
-
-    /// Waits for the end after [`Self::terminate`]; kills what is late.
-    ///
-    /// # Errors
-    /// [`Error::Late`]; [`Error::Ended`] for one that did not end well.
-    pub fn wait_until_ended(&self) -> Result<(), Error> {
-        let begin = Instant::now();
-        loop {
-            let status = match self.process().as_mut().map(Child::try_wait) {
-                None => return Ok(()),
-                Some(status) => status.unwrap_or(None),
-            };
-            if let Some(status) = status {
-                self.process().take();
-                return if status.success() { Ok(()) } else { Err(self.ended()) };
-            }
-            if begin.elapsed() > PATIENCE {
-                self.kill();
-                return Err(self.late("end"));
-            }
-            thread::sleep(LOOK);
-        }
-    }
-
-    /// SIGSTOP: it is there and does not answer.
-    pub fn pause(&self) {
-        self.signal(Signal::STOP);
-    }
-
-    /// SIGCONT after [`Self::pause`].
-    pub fn resume(&self) {
-        self.signal(Signal::CONT);
-    }
-
-    fn signal(&self, signal: Signal) {
-        let mut process = self.process();
-        let Some(child) = process.as_mut() else { return };
-        // A child that has ended keeps its id until it is waited for, which only happens under this lock.
-        if matches!(child.try_wait(), Ok(None))
-            && let Some(pid) = Pid::from_raw(child.id().cast_signed())
-        {
-            let _ = kill_process(pid, signal);
-        }
-    }
-
-    fn ended(&self) -> Error {
-        let said = fs::read_to_string(&self.log).unwrap_or_default();
-        Error::Ended { name: self.name.clone(), log: self.log.clone(), said: last_line(&said).to_owned() }
-    }
-
-    fn late(&self, what: &'static str) -> Error {
-        Error::Late { name: self.name.clone(), what, log: self.log.clone() }
-    }
-
-    fn process(&self) -> MutexGuard<'_, Option<Child>> {
-        self.process.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn last_line(text: &str) -> &str {
-    text.lines().last().unwrap_or_default()
-}
-
-/// Whether there is such a process, and it has not ended.
-#[must_use]
-pub fn is_alive(pid: u32) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
-        // `PID (NAME) STATE …`, and a name may have any character.
-        let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
-        !matches!(state, Some('Z' | 'X') | None)
-    })
 }
 
 /// PostgreSQL does not run as root, and must be able to walk to its folder; where it can't, the folder is among the temporary ones.

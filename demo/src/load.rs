@@ -346,6 +346,12 @@ impl<S: Servers> Load<S> {
 }
 
 impl Journey {
+    /// Whether it went from the enrolment to the account given back, and was not a single write.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.events.contains(&"AccountReactivated")
+    }
+
     /// Whether the account has what it must, and how it differs if not. `found` are the stored names of its events.
     ///
     /// # Errors

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
-use crate::ids::CaseId;
+use crate::face::Seed;
+use crate::ids::{CaseId, ChallengeId};
 
 /// Where a code is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -82,15 +83,24 @@ impl CodeKey {
         &self.id
     }
 
+    fn tag(&self, parts: &[&[u8]]) -> [u8; 32] {
+        #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("any key length");
+        parts.iter().for_each(|part| mac.update(part));
+        mac.finalize().into_bytes().into()
+    }
+
+    /// What the order of a face challenge is drawn from: HMAC-SHA256 over the challenge, of another length than what a code is
+    /// made of, so that neither says anything about the other.
+    #[must_use]
+    pub fn challenge_seed(&self, challenge: ChallengeId) -> Seed {
+        self.tag(&[b"face challenge", challenge.as_uuid().as_bytes()])
+    }
+
     /// The code of one issue of one channel of one case: HMAC-SHA256 over the three, truncated as RFC 4226 §5.3 does.
     #[must_use]
     pub fn code(&self, case: CaseId, channel: Channel, issue: u32) -> Code {
-        #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("any key length");
-        mac.update(case.as_uuid().as_bytes());
-        mac.update(channel.as_str().as_bytes());
-        mac.update(&issue.to_be_bytes());
-        let tag: [u8; 32] = mac.finalize().into_bytes().into();
+        let tag = self.tag(&[case.as_uuid().as_bytes(), channel.as_str().as_bytes(), &issue.to_be_bytes()]);
         let at = usize::from(tag[31] & 0x0f);
         let number = u32::from_be_bytes([tag[at] & 0x7f, tag[at + 1], tag[at + 2], tag[at + 3]]) % 1_000_000;
         let mut digits = [b'0'; 6];

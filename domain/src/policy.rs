@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::DocumentType;
 use crate::entry::Hash;
+use crate::face::{Action, FalseMatchRates};
 
 /// A proof that a policy can ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -57,7 +58,7 @@ pub struct PolicyRef {
 }
 
 /// The bounds of a case, as its policy had them when the case began.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Terms {
     pub case: CaseTerms,
@@ -111,13 +112,69 @@ pub struct DocumentTerms {
     pub accepted: Vec<DocumentType>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaceTerms {
     pub attempts: u32,
     pub challenge_lifetime: SignedDuration,
-    /// `look_ahead` frames of one challenge, 1 to 3.
+    /// Frames of one challenge, one action each.
     pub frames: u8,
+    /// What a challenge may ask for. Cases before there was a choice asked to look ahead.
+    #[serde(default = "look_ahead", skip_serializing_if = "is_look_ahead")]
+    pub actions: Vec<Action>,
+    /// The estimated part of strangers that may pass for the owner; with the next one, or neither. Without them the thresholds
+    /// of the bundle hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_false_match_rate: Option<f64>,
+    /// The estimated part of strangers that may come before a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review_false_match_rate: Option<f64>,
+}
+
+fn look_ahead() -> Vec<Action> {
+    vec![Action::LookAhead]
+}
+
+fn is_look_ahead(actions: &[Action]) -> bool {
+    actions == [Action::LookAhead]
+}
+
+impl FaceTerms {
+    /// The false-match rates, where the policy names them.
+    #[must_use]
+    pub fn rates(&self) -> Option<FalseMatchRates> {
+        Some(FalseMatchRates { pass: self.max_false_match_rate?, review: self.review_false_match_rate? })
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let twice = |n: usize| self.actions[..n].contains(&self.actions[n]);
+        if self.actions.is_empty() || (0..self.actions.len()).any(twice) {
+            return Err(Error::Bound("face.actions must name at least one action, and none twice"));
+        }
+        let others = self.actions.iter().filter(|action| **action != Action::LookAhead).count();
+        let frames = usize::from(self.frames);
+        if others == 0 && !(1..=3).contains(&frames) {
+            return Err(Error::Bound("face.frames must be 1 to 3 where all look ahead"));
+        }
+        if others > 0 && !(2..=1 + others).contains(&frames) {
+            return Err(Error::Bound(
+                "face.frames must leave one to look ahead and no more than one for each other action",
+            ));
+        }
+        if self.max_false_match_rate.is_some() != self.review_false_match_rate.is_some() {
+            return Err(Error::Bound(
+                "face.max_false_match_rate and face.review_false_match_rate go together",
+            ));
+        }
+        let ordered =
+            |rates: FalseMatchRates| rates.pass > 0.0 && rates.pass <= rates.review && rates.review <= 1.0;
+        if !self.rates().is_none_or(ordered) {
+            return Err(Error::Bound(
+                "face.max_false_match_rate must be above 0, and face.review_false_match_rate at least that and at most 1",
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// What a policy may look at. None of it is personal.
@@ -200,6 +257,19 @@ impl fmt::Debug for Policy {
 /// The text of the shipped `exchange` policy.
 pub const EXCHANGE: &str = include_str!("../policies/exchange.toml");
 
+/// The text of the shipped `nist-aal2` policy.
+pub const NIST_AAL2: &str = include_str!("../policies/nist-aal2.toml");
+
+/// The text of a policy that is shipped, by its name.
+#[must_use]
+pub fn shipped(name: &str) -> Option<&'static str> {
+    match name {
+        "exchange" => Some(EXCHANGE),
+        "nist-aal2" => Some(NIST_AAL2),
+        _ => None,
+    }
+}
+
 impl Policy {
     /// # Errors
     /// [`Error`] when the text is not TOML of this shape, a bound is out of its range, or a condition does not compile or does
@@ -268,9 +338,7 @@ impl Policy {
         if waits.iter().any(|s| s.is_negative()) {
             return Err(Error::Bound("cooling_off, retry_after and resend_after must not be negative"));
         }
-        if !(1..=3).contains(&t.face.frames) {
-            return Err(Error::Bound("face.frames must be 1 to 3"));
-        }
+        t.face.check()?;
         let mut kinds: Vec<Kind> = self.rules.iter().map(|r| r.kind).collect();
         kinds.sort_unstable();
         if kinds.windows(2).any(|pair| pair[0] == pair[1]) {
@@ -375,6 +443,51 @@ mod tests {
     }
 
     #[test]
+    fn the_shipped_policy_asks_to_look_ahead_and_one_line_makes_the_challenge_active() {
+        let passive = Policy::parse(EXCHANGE).unwrap();
+        assert_eq!(
+            (passive.terms().face.actions.as_slice(), passive.terms().face.frames),
+            (&[Action::LookAhead][..], 1)
+        );
+        let active =
+            EXCHANGE.replace("\nframes = 1 ", "\nframes = 3 ").replace("\n# actions = ", "\nactions = ");
+        let active = Policy::parse(&active).unwrap();
+        assert!(active.terms().face.frames == 3 && active.terms().face.actions.len() == 6);
+    }
+
+    #[test]
+    fn nist_aal2_takes_no_answers_to_questions_no_email_and_ten_minutes_for_a_code() {
+        let policy = Policy::parse(NIST_AAL2).unwrap();
+        assert_eq!(policy.terms().codes.lifetime, SignedDuration::from_mins(10));
+        let facts = Facts {
+            lock_reason: "owner_request".into(),
+            risk: "low".into(),
+            country: String::new(),
+            tier: String::new(),
+            phone: true,
+            email: true,
+            questions: true,
+            identity: true,
+            portrait: true,
+        };
+        let asked = |facts: &Facts| -> Vec<Kind> {
+            policy.requirements(facts).unwrap().into_iter().map(|a| a.kind).collect()
+        };
+        assert_eq!(asked(&facts), [Kind::Reminder, Kind::PhoneCode, Kind::Document, Kind::Face]);
+        let bare = Facts { phone: false, ..facts };
+        assert_eq!(asked(&bare), [Kind::Reminder, Kind::Document, Kind::Face]);
+        assert!(policy.terms().face.actions.contains(&Action::TurnLeft), "its challenge is active");
+    }
+
+    #[test]
+    fn every_shipped_policy_is_found_by_its_own_name() {
+        for name in ["exchange", "nist-aal2"] {
+            assert_eq!(Policy::parse(shipped(name).unwrap()).unwrap().reference().name, name);
+        }
+        assert_eq!(shipped("lenient"), None);
+    }
+
+    #[test]
     fn the_hash_covers_the_text_as_it_stands() {
         let changed = EXCHANGE.replace("version = 1", "version = 2");
         let (a, b) = (Policy::parse(EXCHANGE).unwrap(), Policy::parse(&changed).unwrap());
@@ -390,6 +503,14 @@ mod tests {
             ("when = \"has.phone\"", "when = \"1 + 1\""),
             ("attempts = 5", "attempts = 0"),
             ("frames = 1", "frames = 4"),
+            ("frames = 1", "frames = 1\nactions = []"),
+            ("frames = 1", "frames = 1\nactions = [\"look_ahead\", \"look_ahead\"]"),
+            ("frames = 1", "frames = 1\nactions = [\"turn_left\"]"),
+            ("frames = 1", "frames = 3\nactions = [\"turn_left\"]"),
+            ("frames = 1", "frames = 1\nactions = [\"wink\"]"),
+            ("max_false_match_rate", "# max_false_match_rate"),
+            ("max_false_match_rate = ", "max_false_match_rate = -"),
+            ("max_false_match_rate = ", "max_false_match_rate = 1"),
             ("kind = \"email_code\"", "kind = \"phone_code\""),
             ("[questions]", "[questions]\nunknown = 1"),
         ] {

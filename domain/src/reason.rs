@@ -47,17 +47,19 @@ reasons! {
     ImageTooLarge "image_too_large" true "The picture is too large. Send a smaller one.", "The image exceeds the limit of bytes or pixels.";
     ImageTooSmall "image_too_small" true "The picture is too small to read. Take it closer or at a higher resolution.", "The image has too few pixels.";
     DocumentNotFound "document_not_found" true "No document was found in the picture. Lay it flat and fill the frame with it.", "Neither enough text nor a machine-readable zone was found.";
-    DocumentBlurred "document_blurred" true "The picture is blurred. Hold still and let the camera focus.", "Sharpness of the text is below the threshold.";
+    DocumentBlurred "document_blurred" true "The picture is blurred. Hold still, and let the camera focus on the document before you take it.", "Sharpness of the text is below the threshold.";
     DocumentGlare "document_glare" true "A light is reflected on the document. Hold it so that the lamp does not shine on it.", "Saturated area over the page is above the threshold.";
-    DocumentCropped "document_cropped" true "A part of the document is outside the picture. Show all of it.", "Text touches the edge of the picture.";
+    DocumentDark "document_dark" true "It is too dark. Lay the document under a light, without your own shadow on it.", "The page's mean luminance is below the threshold.";
+    DocumentCropped "document_cropped" true "A part of the document is outside the picture. Move back until all four corners are in it.", "Text touches the edge of the picture.";
     DocumentTypeMismatch "document_type_mismatch" true "This is not the kind of document that you chose.", "The machine-readable zone's document code or issuer disagrees with the declared type or country.";
     DocumentNotAccepted "document_not_accepted" true "This document can't be used here. Choose another one.", "The policy does not accept this type of document.";
     DocumentExpired "document_expired" true "This document has expired. Use a valid one.", "The expiry date is before the day of the check.";
-    DocumentUnreadable "document_unreadable" true "The document could not be read. Take the picture again in good light.", "The machine-readable zone or the fields could not be read with certainty.";
+    DocumentUnreadable "document_unreadable" true "The document could not be read. Lay it flat in good light, fill the frame with it and let nothing cover its text.", "The machine-readable zone or the fields could not be read with certainty.";
     DocumentCheckDigitFailed "document_check_digit_failed" true "The document could not be verified.", "The machine-readable zone was read clearly and its check digits disagree with its fields.";
     DocumentFieldsDisagree "document_fields_disagree" true "The document could not be verified.", "The visual zone and the machine-readable zone disagree.";
     DocumentNameMismatch "document_name_mismatch" true "The document does not match the account.", "The name on the document is not the name on file.";
     DocumentBirthDateMismatch "document_birth_date_mismatch" true "The document does not match the account.", "The birth date on the document is not the birth date on file.";
+    DocumentUncertain "document_uncertain" true "The document needs a closer look by our staff.", "Dates contradict one another, or a sign of a copy, a screen or an altered field is beyond its threshold.";
     DocumentPortraitMissing "document_portrait_missing" true "The photo on the document could not be seen. Show the page with the photo.", "No portrait was found on the document.";
     FaceNotFound "face_not_found" true "No face was found. Look into the camera.", "No face was detected in a frame.";
     FaceMultiple "face_multiple" true "More than one face is in the picture. Be alone in front of the camera.", "Several faces were detected in a frame.";
@@ -65,6 +67,10 @@ reasons! {
     FaceCropped "face_cropped" true "A part of your face is outside the picture. Show all of it.", "The visible part of the face is below the threshold.";
     FaceBlurred "face_blurred" true "The picture is blurred. Hold still.", "Sharpness of the face is below the threshold.";
     FaceDark "face_dark" true "It is too dark. Turn on a light in front of you.", "The face is too dark.";
+    FaceOverexposed "face_overexposed" true "There is too much light on your face. Move away from the lamp or the sun.", "A large part of the face is as bright as the picture can show.";
+    FaceSideLight "face_side_light" true "The light comes from the side. Turn to the light.", "One half of the face is far brighter than the other.";
+    FaceEyesClosed "face_eyes_closed" true "Keep your eyes open.", "Both eyes are closed.";
+    FaceCovered "face_covered" true "A part of your face is covered. Take off sunglasses, mask or scarf.", "The landmarks of the face do not fit where the detector saw eyes, nose and mouth.";
     FaceTurned "face_turned" true "Look straight into the camera.", "The head's pose is outside the limits.";
     FaceChallengeFailed "face_challenge_failed" true "The pictures did not follow the instructions. Try again.", "A frame does not show the action that was asked for, or the frames do not belong together.";
     FaceNotLive "face_not_live" true "The face check did not succeed. Try again in good light, without a screen or a photo.", "Passive liveness is below the threshold.";
@@ -95,6 +101,7 @@ impl ReasonCode {
                 | R::DocumentNotFound
                 | R::DocumentBlurred
                 | R::DocumentGlare
+                | R::DocumentDark
                 | R::DocumentCropped
                 | R::DocumentUnreadable
                 | R::DocumentTypeMismatch
@@ -105,6 +112,10 @@ impl ReasonCode {
                 | R::FaceBlurred
                 | R::FaceCropped
                 | R::FaceDark
+                | R::FaceOverexposed
+                | R::FaceSideLight
+                | R::FaceEyesClosed
+                | R::FaceCovered
                 | R::FaceTurned
                 | R::FaceChallengeFailed
         )

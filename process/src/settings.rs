@@ -40,7 +40,9 @@ pub struct Secrets {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
-    /// A policy's TOML; the shipped `exchange` when empty.
+    /// One of the shipped policies, by name: `exchange` or `nist-aal2`.
+    pub profile: String,
+    /// A policy's TOML instead.
     pub file: PathBuf,
 }
 

@@ -12,7 +12,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use reinstate_store::trace;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing_subscriber::filter::{EnvFilter, FilterExt as _, filter_fn};
 use tracing_subscriber::fmt::format::{Format, Json, JsonFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -72,7 +72,8 @@ impl Telemetry {
             .fmt_fields(JsonFields::new())
             .event_format(WithTrace::default())
             .with_writer(std::io::stderr)
-            .with_filter(filter);
+            // Lines say nothing of spans; without a collector there are none.
+            .with_filter(filter.and(filter_fn(|metadata| metadata.is_event())));
         let traces = (!settings.endpoint.is_empty()).then(|| provider(service, &settings.endpoint));
         let traces = traces.transpose()?;
         let spans = traces.as_ref().map(|provider| {

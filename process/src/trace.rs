@@ -11,11 +11,25 @@ use uuid::Uuid;
 /// Does some work as a part of the trace `parent`, or of a new one, under `span`. Everything that it logs and writes to the log
 /// belongs to the trace.
 pub async fn within<F: Future>(span: Span, parent: Option<&Traceparent>, work: F) -> F::Output {
+    let span = match parent {
+        Some(parent) => part_of(parent, span),
+        None => span,
+    };
     let own = begin(&span, parent);
     match own {
         Some(own) => trace::scope(own, work).instrument(span).await,
         None => work.instrument(span).await,
     }
+}
+
+/// A span of some work that is a part of several traces, in one of them. It lasts until it is dropped.
+#[must_use]
+pub fn part_of(parent: &Traceparent, span: Span) -> Span {
+    if let Some(remote) = remote(parent) {
+        // Without a collector there is nothing to set it on.
+        let _ = span.set_parent(Context::new().with_remote_span_context(remote));
+    }
+    span
 }
 
 /// The id that all parts of a trace share: 32 hexadecimal digits.
@@ -26,10 +40,6 @@ pub fn id(traceparent: &Traceparent) -> &str {
 
 /// The trace context of a span that has just been made.
 fn begin(span: &Span, parent: Option<&Traceparent>) -> Option<Traceparent> {
-    if let Some(remote) = parent.and_then(remote) {
-        // Without a collector there is nothing to set it on.
-        let _ = span.set_parent(Context::new().with_remote_span_context(remote));
-    }
     let context = span.context();
     let traced = context.span().span_context().clone();
     let text = if traced.is_valid() {

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use reinstate_process::trace::part_of;
 use reinstate_store::{
     keys::{self, Keys},
     log::{self, LogReader},
@@ -78,6 +79,8 @@ impl Projector {
             self.places().insert(partition, place);
             return Ok(Step::Idle { next: place });
         };
+        // Seen in the trace of each entry for as long as its rows take.
+        let spans: Vec<_> = batch.traces.iter().map(|trace| part_of(trace, span(partition))).collect();
         for account in &batch.erased {
             self.keys.erase(account).await.map_err(Error::Keys)?;
         }
@@ -90,6 +93,7 @@ impl Projector {
             Err(read_models::Error::OutOfStep { found, .. }) => return Ok(Step::Applied { next: found }),
             Err(error) => return Err(Error::Models(error)),
         }
+        drop(spans);
         self.places().insert(partition, next);
         metrics::counter!("reinstate_projection_entries_total").increment(next - from);
         // Void ones for the most part; those of accounts that halt and foreign records count here too.
@@ -148,6 +152,10 @@ impl Projector {
             }
         }
     }
+}
+
+fn span(partition: u32) -> tracing::Span {
+    tracing::info_span!("project", otel.kind = "consumer", partition)
 }
 
 /// Says of each account that halts with this batch that it does.

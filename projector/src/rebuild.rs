@@ -13,7 +13,7 @@ use lru::LruCache;
 use reinstate_domain::{account::Event, ids::AccountId};
 use reinstate_store::{
     keys::{self, Keys},
-    log::{self, LogReader, Record},
+    log::{self, LogReader, Page, Record},
     postgres::{self, Loader, Postgres, Spilled, generation::Generation},
     read_models::{
         self, AccountRow, Projections, ReactivationRow, Snapshots as _,
@@ -202,9 +202,11 @@ async fn read(
     for (partition, end) in ends {
         let mut from = 0;
         while from < end {
-            let records = log.read(partition, from, CHUNK).await.map_err(Error::Log)?;
-            let Some(last) = records.last() else { break };
-            from = last.position.offset + 1;
+            let Page { records, next } = log.page(partition, from, CHUNK).await.map_err(Error::Log)?;
+            if next == from {
+                break;
+            }
+            from = next;
             checkpoints.insert(partition, from);
             entries += records.len() as u64;
             let mut dealt = vec![Vec::with_capacity(records.len() / folders.len() + 1); folders.len()];

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use reinstate_process::{Metrics, Operations, Stop, Telemetry, metrics, operations, telemetry};
+use reinstate_verifier::contain::{self, Program};
 
 use crate::settings::{DEFAULTS, Settings};
 use crate::system::System;
@@ -49,10 +50,11 @@ enum Failure {
 }
 
 fn main() -> ExitCode {
-    reinstate_process::run_web("reinstate", run(Arguments::parse()))
+    let program = contain::enter();
+    reinstate_process::run_web("reinstate", run(&program, Arguments::parse()))
 }
 
-async fn run(arguments: Arguments) -> Result<(), Failure> {
+async fn run(program: &Program, arguments: Arguments) -> Result<(), Failure> {
     if arguments.process.defaults {
         print!("{DEFAULTS}");
         return Ok(());
@@ -74,7 +76,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let metrics = Metrics::install()?;
     let stop = Stop::on_signal().map_err(Failure::Signals)?;
 
-    let system = System::start(&settings, keys.is_some(), stop).await?;
+    let system = System::start(program, &settings, keys.is_some(), stop).await?;
     let application = system.listen(&settings)?;
     let operations = Operations::bind(&settings.operations, system.readiness(), metrics)?;
     if let Some(keys) = &keys {

@@ -24,6 +24,7 @@ use reinstate_store::log::embedded::Embedded;
 use reinstate_store::log::{self, LogReader};
 use reinstate_store::master::Master;
 use reinstate_store::read_models::memory::Memory;
+use reinstate_verifier::contain::Program;
 use reinstate_verifier::models::Bundle;
 use reinstate_verifier::worker::{self, EngineRoom, Share, Worker};
 use tokio::task::{JoinHandle, JoinSet};
@@ -96,7 +97,12 @@ fn master(settings: &Settings, dev: bool) -> Result<Master, secrets::Error> {
 
 impl System {
     /// Opens everything, fills the read models from the log, and starts the loops.
-    pub(crate) async fn start(settings: &Settings, dev: bool, stop: Stop) -> Result<Self, Error> {
+    pub(crate) async fn start(
+        program: &Program,
+        settings: &Settings,
+        dev: bool,
+        stop: Stop,
+    ) -> Result<Self, Error> {
         let auth = Keys::new(&settings.auth)?;
         let master = master(settings, dev)?;
         let Policy { text, policy } = Policy::load(&settings.policy)?;
@@ -162,8 +168,8 @@ impl System {
         tasks.spawn(async move { concluder.run().await });
         let share = Share::of_everything(reader.partitions());
         let worker = tokio::spawn(worker.run(share, settings.verifier.threads, stop.clone()));
-        let (starting, verifier) = (engine.clone(), settings.verifier.clone());
-        tasks.spawn(async move { starting.start(&verifier).await });
+        let (starting, program, verifier) = (engine.clone(), program.clone(), settings.verifier.clone());
+        tasks.spawn(async move { starting.start(&program, &verifier).await });
 
         let readiness = Readiness::default().with("verifier", move || engine.unready()).until(stop.clone());
         let readiness = readiness.shared();

@@ -41,6 +41,13 @@ impl Traceparent {
         Ok(Self(kept))
     }
 
+    /// Whether somebody records the trace: who was first in it decided so.
+    #[must_use]
+    pub fn is_sampled(&self) -> bool {
+        // The lowest bit of the flags.
+        matches!(self.0[54], b'1' | b'3' | b'5' | b'7' | b'9' | b'b' | b'd' | b'f')
+    }
+
     #[must_use]
     pub fn as_str(&self) -> &str {
         // Only ASCII gets in.

@@ -122,6 +122,11 @@ async fn records_that_belong_to_no_account_are_passed_over_and_can_be_told() {
         assert_eq!(reader.read(0, 1, 1).await.unwrap(), records[1..]);
         assert_eq!(reader.at(Position { partition: 0, offset: 2 }).await.unwrap(), None);
         assert_eq!(reader.read(0, 5, 10).await.unwrap(), []);
+        // Whoever goes on reading has passed them, also at the end, where no record of an account follows.
+        for (from, found) in [(0, 2), (1, 1), (5, 0), (6, 0)] {
+            let page = reader.page(0, from, 10).await.unwrap();
+            assert_eq!((page.records.len(), page.next), (found, 6), "from {from}");
+        }
         assert_eq!(reader.foreign(0, 0, 6).await.unwrap(), [1, 2, 3, 5]);
         assert_eq!(reader.foreign(0, 2, 3).await.unwrap(), [2]);
         assert_eq!(reader.foreign(0, 4, 5).await.unwrap(), Vec::<u64>::new());

@@ -24,7 +24,9 @@ pub struct Picture {
 /// The bytes are not a picture that can be used. [`Fault::reason`] is what the owner is told.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    #[error("not a JPEG, PNG or WebP image, or an animated one")]
+    #[error(
+        "not a JPEG, PNG or WebP image, or one of a kind that is not taken: animated, or of too many scans"
+    )]
     Unsupported,
     #[error("the image is broken")]
     Corrupt(#[source] Option<ImageError>),
@@ -63,9 +65,7 @@ impl Picture {
         }
         match bytes {
             [0xFF, 0xD8, 0xFF, ..] => {
-                if !jpeg_is_whole(bytes) {
-                    return Err(Fault::Corrupt(None));
-                }
+                look_through_jpeg(bytes)?;
                 finish(JpegDecoder::new(Cursor::new(bytes)).map_err(fault)?)
             }
             [0x89, b'P', b'N', b'G', 0x0D, 0x0A, 0x1A, 0x0A, ..] => {
@@ -198,30 +198,45 @@ fn fault(error: ImageError) -> Fault {
     }
 }
 
-/// Whether the file reaches its end-of-image marker. The decoder fills what is missing with grey, which would be judged
-/// as a picture. What follows the marker (phones append videos there) is nobody's business.
-/// Markers: ITU T.81, table B.1.
-fn jpeg_is_whole(bytes: &[u8]) -> bool {
+/// A progressive JPEG goes over its blocks once a scan, and a scan that adds nothing takes twenty bytes: ten megabytes could
+/// ask for hours. Encoders make ten scans, the most careful about twice that.
+const MAX_SCANS: usize = 32;
+
+/// Looks at a file's markers. It has to reach its end-of-image marker: the decoder fills what is missing with grey, which would
+/// be judged as a picture. What follows the marker (phones append videos there) is nobody's business. Frames are baseline,
+/// extended or progressive ones of 8 bits; the decoder would pass over another and take what a later one says.
+/// Markers: ITU T.81, table B.1; 0xF7 is JPEG-LS's, ITU T.87.
+fn look_through_jpeg(bytes: &[u8]) -> Result<(), Fault> {
     const END: u8 = 0xD9;
     const SCAN: u8 = 0xDA;
     let mut at = 2;
-    let mut in_scan = false;
+    let (mut in_scan, mut scans) = (false, 0);
     while let Some(&marker) = bytes.get(at + 1) {
         match (bytes[at], marker) {
-            (0xFF, END) => return true,
+            (0xFF, END) => return Ok(()),
             // Stuffed 0xFF, restarts and fill bytes belong to the scan; so does whatever else is no marker.
             (0xFF, 0x00 | 0x01 | 0xD0..=0xD7) if in_scan => at += 2,
             (0xFF, 0xFF) => at += 1,
             (0xFF, _) => {
-                let Some(length) = bytes.get(at + 2..at + 4) else { return false };
+                let Some(&[high, low, precision]) = bytes.get(at + 2..at + 5) else { break };
+                match marker {
+                    0xC0..=0xC2 if precision == 8 => {}
+                    // Among them: 0xC4 and 0xCC are tables, 0xC8 is reserved.
+                    0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF | 0xF7 => {
+                        return Err(Fault::Unsupported);
+                    }
+                    SCAN if scans == MAX_SCANS => return Err(Fault::Unsupported),
+                    SCAN => scans += 1,
+                    _ => {}
+                }
                 in_scan = marker == SCAN;
-                at += 2 + usize::from(u16::from_be_bytes([length[0], length[1]]));
+                at += 2 + usize::from(u16::from_be_bytes([high, low]));
             }
             _ if in_scan => at += 1,
-            _ => return false,
+            _ => break,
         }
     }
-    false
+    Err(Fault::Corrupt(None))
 }
 
 #[cfg(test)]
@@ -300,6 +315,28 @@ mod tests {
                 let honest = [ReasonCode::ImageCorrupt, ReasonCode::ImageUnsupported];
                 assert!(honest.contains(&reason), "{length} of {}: {reason:?}", whole.len());
             }
+        }
+    }
+
+    #[test]
+    fn a_jpeg_of_more_scans_than_encoders_make_is_unsupported() {
+        let whole = jpeg(&picture(80, 64));
+        let scan = whole.windows(2).position(|w| w == [0xFF, 0xDA]).unwrap();
+        let (head, scan) = whole[..whole.len() - 2].split_at(scan);
+        let of = |scans: usize| [head, &scan.repeat(scans), b"\xFF\xD9"].concat();
+        assert!(look_through_jpeg(&of(MAX_SCANS)).is_ok());
+        refused(&of(MAX_SCANS + 1), ReasonCode::ImageUnsupported);
+    }
+
+    #[test]
+    fn frames_that_the_decoder_does_not_know_are_unsupported_and_not_passed_over() {
+        let whole = jpeg(&picture(80, 64));
+        let frame = whole.windows(2).position(|w| w == [0xFF, 0xC0]).unwrap();
+        let frame = &whole[frame..frame + 19];
+        for (marker, precision) in [(0xC3, 8), (0xC5, 8), (0xC9, 8), (0xF7, 8), (0xC0, 12)] {
+            let mut other = frame.to_vec();
+            (other[1], other[4]) = (marker, precision);
+            refused(&[&whole[..2], &other, &whole[2..]].concat(), ReasonCode::ImageUnsupported);
         }
     }
 

@@ -5,5 +5,6 @@ mod cli;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::run()
+    let program = reinstate_verifier::contain::enter();
+    cli::run(&program)
 }

@@ -51,7 +51,9 @@ pub struct DetectedFace {
 /// The direction of a head in degrees; 0, 0, 0 looks into the camera.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Angles {
+    /// To the owner's right.
     pub yaw: f32,
+    /// Up.
     pub pitch: f32,
     pub roll: f32,
 }
@@ -88,4 +90,26 @@ pub trait FacePose {
     /// # Errors
     /// The network failed.
     fn pose(&mut self, picture: &Picture, face: &DetectedFace) -> Result<Angles, Error>;
+}
+
+/// The 68 points of a face in the order of iBUG 300-W (<https://ibug.doc.ic.ac.uk/resources/300-W/>), from 0: jaw 0 to 16, brows to
+/// 26, nose to 35, the eye on the picture's left 36 to 41, the other to 47, the mouth's outline to 59, its inside to 67.
+pub type Landmarks68 = [Point; 68];
+
+/// Finds the points of a face.
+pub trait FaceLandmarks {
+    /// In pixels of the picture.
+    ///
+    /// # Errors
+    /// The network failed.
+    fn landmarks(&mut self, picture: &Picture, face: &DetectedFace) -> Result<Landmarks68, Error>;
+}
+
+/// Tells open eyes from closed ones.
+pub trait EyeState {
+    /// Probability that each eye is open, as seen in the picture: left, right.
+    ///
+    /// # Errors
+    /// The network failed.
+    fn open(&mut self, picture: &Picture, landmarks: &Landmarks68) -> Result<[f32; 2], Error>;
 }

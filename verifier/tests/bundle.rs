@@ -10,7 +10,7 @@ use ndarray::{Array4, s};
 use reinstate_verifier::models::{Bundle, Error, ONNX_RUNTIME, Role, cache_dir};
 use reinstate_verifier::recognise::{TextDetection, TextRecognition};
 
-const ROLES: [Role; 8] = [
+const ROLES: [Role; 10] = [
     Role::TextDetection,
     Role::TextDetectionCareful,
     Role::TextRecognition,
@@ -19,6 +19,8 @@ const ROLES: [Role; 8] = [
     Role::FaceEmbedding,
     Role::FaceLiveness,
     Role::FacePose,
+    Role::FaceLandmarks,
+    Role::FaceEyes,
 ];
 
 /// A copy of the default bundle that may be damaged.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
 use jiff::civil::{Date, date};
-use reinstate_domain::document::{Claim, DocumentObservation, DocumentType, judge};
+use reinstate_domain::document::{Claim, ComparedField, DocumentObservation, DocumentType, judge};
 use reinstate_domain::evidence::{Decision, Verdict};
 use reinstate_domain::identity::Identity;
 use reinstate_domain::reason::ReasonCode;
@@ -125,6 +125,66 @@ fn a_photo_that_lies_on_its_side_or_head_is_turned() {
 }
 
 #[test]
+fn a_page_that_lies_askew_or_leans_away_is_straightened_and_read() {
+    for (seed, roll, tilt) in
+        [(0, 30.0, [0.0; 2]), (5, -50.0, [12.0, -8.0]), (8, 8.0, [38.0, 20.0]), (12, 160.0, [0.0; 2])]
+    {
+        let story = Story::of(seed);
+        let mut camera = Camera::good(seed);
+        (camera.settings.roll, camera.settings.tilt, camera.settings.fill) = (roll, tilt, 0.75);
+        let observation = story.passport(camera).observation;
+        let verdict = story.judged(&observation, DocumentType::Passport);
+        assert_eq!(
+            (verdict.decision, verdict.reasons),
+            (Decision::Pass, vec![]),
+            "turned by {roll}, tilted by {tilt:?}"
+        );
+        // The table is not on the page any more.
+        let ratio = observation.quality.width as f32 / observation.quality.height as f32;
+        assert!((1.0..2.0).contains(&ratio), "{ratio}");
+    }
+}
+
+#[test]
+fn both_zones_are_compared_field_by_field() {
+    let observation = Story::of(2).passport(Camera::good(2)).observation;
+    let agreeing: Vec<ComparedField> =
+        observation.comparison.iter().filter(|of| of.agrees).map(|of| of.field).collect();
+    for field in [
+        ComparedField::Number,
+        ComparedField::Surname,
+        ComparedField::GivenNames,
+        ComparedField::BirthDate,
+        ComparedField::ExpiryDate,
+    ] {
+        assert!(agreeing.contains(&field), "{field:?}");
+    }
+}
+
+#[test]
+fn a_photocopy_is_for_a_person_to_look_at() {
+    let story = Story::of(2);
+    let passport = Passport { holder: story.holder.clone(), issue: story.issue.clone() };
+    let mut page = passport.draw(&Fonts::load().unwrap(), &portrait(), &[]);
+    for pixel in page.image.pixels_mut() {
+        let [r, g, b] = pixel.0.map(u32::from);
+        pixel.0 = [((r * 299 + g * 587 + b * 114) / 1000) as u8; 3];
+    }
+    // From the glass of a copier: the page alone.
+    let mut camera = Camera::good(2);
+    (camera.settings.fill, camera.settings.roll, camera.settings.tilt) = (0.99, 0.0, [0.0; 2]);
+    let photo = camera.photograph(&page).unwrap().jpeg;
+    let observation = reader().examine(&photo, None, TODAY).unwrap().observation;
+    let verdict = story.judged(&observation, DocumentType::Passport);
+    assert_eq!(
+        (verdict.decision, &verdict.reasons[..]),
+        (Decision::Review, &[ReasonCode::DocumentUncertain][..]),
+        "{:?}",
+        observation.signals
+    );
+}
+
+#[test]
 fn an_altered_number_fails_its_check_digit() {
     let story = Story::tampered(0, Tamper::Mrz { field: Field::Number, mended: false });
     story.passport_is(Camera::good(0), Decision::Fail, &[ReasonCode::DocumentCheckDigitFailed]);
@@ -170,6 +230,7 @@ fn a_terrible_photo_asks_for_another_and_accuses_of_nothing() {
         ReasonCode::DocumentNotFound,
         ReasonCode::DocumentBlurred,
         ReasonCode::DocumentGlare,
+        ReasonCode::DocumentDark,
         ReasonCode::DocumentCropped,
         ReasonCode::DocumentUnreadable,
         ReasonCode::ImageTooSmall,
@@ -197,7 +258,7 @@ fn bytes_that_are_no_picture_are_an_observation_and_no_error() {
     assert_eq!(examination.observation.fault, Some(ReasonCode::ImageUnsupported));
 }
 
-/// Issue 3: at least 22 of 28 with every line exact, none valid but wrong.
+/// Issue 5: at least 27 of 28 with every line exact, none valid but wrong.
 #[test]
 fn the_zones_of_the_labelled_photos_are_read_exactly_or_not_at_all() {
     let Some(folder) = shared_data().map(|data| data.join("mrz-dev")).filter(|folder| folder.is_dir()) else {
@@ -211,7 +272,7 @@ fn the_zones_of_the_labelled_photos_are_read_exactly_or_not_at_all() {
     let wrong: Vec<&str> =
         readings.iter().filter(|r| r.outcome == Outcome::Wrong).map(|r| r.id.as_str()).collect();
     assert_eq!(wrong, Vec::<&str>::new());
-    assert!(count(Outcome::Exact) >= 22, "{} exact", count(Outcome::Exact));
+    assert!(count(Outcome::Exact) >= 27, "{} exact", count(Outcome::Exact));
     assert!(count(Outcome::Refused) >= 1, "the one that fails its own digits is refused for that");
 }
 

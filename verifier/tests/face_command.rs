@@ -42,7 +42,11 @@ fn the_same_person_passes_with_every_field_of_the_contract() {
     assert_eq!(faces[0]["box"].as_array().unwrap().len(), 4);
     let roles: Vec<_> =
         finding["models"].as_array().unwrap().iter().map(|m| m["role"].as_str().unwrap()).collect();
-    assert_eq!(roles, ["face_detection", "face_embedding", "face_liveness", "face_pose"]);
+    assert_eq!(
+        roles,
+        ["face_detection", "face_embedding", "face_liveness", "face_pose", "face_landmarks", "face_eyes"]
+    );
+    assert!(finding["estimated_false_match_rate"].as_f64().unwrap() <= 1e-4);
     assert!(finding["timings_ms"]["detect"].as_f64().unwrap() > 0.0);
 }
 

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{carry_out, hand_in, respond};
 use crate::auth::{Allowed, Prove};
 use crate::error::Problem;
-use crate::resource::{ChallengeResource, Reactivation, TIPS};
+use crate::resource::{ChallengeResource, Reactivation, tips};
 use crate::service::Service;
 use crate::upload::{Form, Shape};
 
@@ -28,7 +28,7 @@ const SHAPE: Shape = Shape { texts: &["challenge"], images: &[("frame", 8)] };
 pub(crate) struct FaceForm {
     #[schema(value_type = String, format = Uuid)]
     challenge: String,
-    /// One for each action of the challenge, in order.
+    /// One for each action of the challenge, in order, as the camera saw it: not mirrored.
     #[schema(value_type = Vec<String>, format = Binary)]
     frame: Vec<Vec<u8>>,
 }
@@ -53,7 +53,7 @@ pub(crate) async fn challenge(
     let challenge = newest.ok_or_else(superseded)?;
     let body = ChallengeResource {
         id,
-        tips: TIPS.to_vec(),
+        tips: tips(&challenge.actions),
         actions: challenge.actions.clone(),
         expires_at: challenge.expires_at,
     };

@@ -6,7 +6,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use reinstate_domain::account::{Answer, Command};
 use reinstate_domain::ids::CaseId;
-use reinstate_store::read_models::ReactivationStatus;
+use reinstate_store::read_models::{ReactivationRow, ReactivationStatus};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
@@ -86,7 +86,7 @@ pub(crate) async fn read(
         if seconds > MAX_WAIT {
             return Err(Problem::field("wait", "must be at most 60"));
         }
-        body = hold(&service, &allowed, &path, body, Duration::from_secs(seconds)).await?;
+        body = hold(&service, &allowed, row, body, Duration::from_secs(seconds)).await?;
     }
     Ok(respond(StatusCode::OK, &body, body.version, body.position, false))
 }
@@ -96,18 +96,31 @@ pub(crate) async fn read(
 async fn hold(
     service: &Service,
     allowed: &Allowed<Follow>,
-    id: &str,
+    mut row: ReactivationRow,
     first: Reactivation,
     longest: Duration,
 ) -> Result<Reactivation, Problem> {
     let until = Instant::now() + longest;
-    let mut changes = service.ports.read_models.changes();
+    if first.has_ended() {
+        return Ok(first);
+    }
+    let models = &*service.ports.read_models;
+    let waiting = service.held.enter(row.case.id);
+    let mut changes = models.changes();
+    let mut newest = first.clone();
     loop {
-        changes.mark_unchanged();
-        let row = service.find(&allowed.caller, id).await?;
-        let newest = render_row(service, &allowed.caller, &row).await?;
-        if newest.differs(&first) || newest.has_ended() {
-            return Ok(newest);
+        let change = *changes.borrow_and_update();
+        match service.held.row(models, &waiting, change).await {
+            Ok(Some(found)) if found.version > row.version => {
+                row = ReactivationRow::clone(&found);
+                newest = render_row(service, &allowed.caller, &row).await?;
+                if newest.differs(&first) || newest.has_ended() {
+                    return Ok(newest);
+                }
+            }
+            Ok(_) => {}
+            // While the read model is away nothing changes here; what was seen last is still worth an answer when the time is over.
+            Err(error) => tracing::warn!(%error, "the read model does not answer who waits for a change"),
         }
         tokio::select! {
             changed = changes.changed() => changed.map_err(|_| Problem::read_model_behind())?,

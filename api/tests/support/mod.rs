@@ -72,6 +72,11 @@ impl Asked {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How often this was asked since [`Asked::take`] was called last.
+    pub fn count(&self, call: &str) -> usize {
+        self.calls().iter().filter(|asked| **asked == call).count()
+    }
+
     /// What was asked since this was called last.
     pub fn take(&self) -> Vec<&'static str> {
         std::mem::take(&mut self.calls())
@@ -106,6 +111,11 @@ impl ReadModels for Asked {
     async fn reactivation(&self, id: CaseId) -> Result<Option<ReactivationRow>, Error> {
         self.note("reactivation");
         self.models.reactivation(id).await
+    }
+
+    async fn reactivations_of(&self, ids: &[CaseId]) -> Result<Vec<ReactivationRow>, Error> {
+        self.note("reactivations_of");
+        self.models.reactivations_of(ids).await
     }
 
     async fn reactivations(
@@ -156,14 +166,19 @@ impl ReadModels for Asked {
 /// What a server says of itself once it listens.
 struct Started {
     url: String,
+    other_url: String,
     clock: Arc<HeldClock>,
+    other_clock: Arc<HeldClock>,
     asked: Arc<Asked>,
     end: stop::Request,
 }
 
-/// A server in a thread of its own.
+/// Two instances on one log, each with its own clock, in a thread of their own. Most tests call only the first.
 pub struct Interface {
     pub clock: Arc<HeldClock>,
+    /// The second instance's.
+    pub other_clock: Arc<HeldClock>,
+    other_url: String,
     pub asked: Arc<Asked>,
     url: String,
     end: Option<stop::Request>,
@@ -179,7 +194,8 @@ impl Interface {
         let thread = thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let world = World::new(1);
-                let clock = Arc::new(HeldClock(Mutex::new(world::now())));
+                let clock = || Arc::new(HeldClock(Mutex::new(world::now())));
+                let (clock, other_clock) = (clock(), clock());
                 let asked = Arc::new(Asked { models: world.models.clone(), calls: Mutex::default() });
                 let master = Master::generate(&place.join("master.key")).unwrap();
                 let hashed = |key: &str| vec![format!("test:{}", hex::encode(Sha256::digest(key)))];
@@ -189,33 +205,50 @@ impl Interface {
                     ..KeySettings::default()
                 };
                 let (end, stop) = Stop::by_hand();
-                let journal = Arc::new(Journal::new(world.log.clone(), asked.clone()));
-                let followed = Arc::clone(&journal);
-                actix_web::rt::spawn(async move { followed.follow().await });
-                let ports = Ports {
-                    journal,
-                    log: world.log.clone(),
-                    read_models: asked.clone(),
-                    data_keys: Arc::new(
-                        SqliteKeys::open(&place.join("keys.sqlite"), master.wrapping_key()).unwrap(),
-                    ),
-                    blobs: Arc::new(Blobs::local(&place.join("blobs")).unwrap()),
-                    policy: Arc::new(Policy::parse(EXCHANGE).unwrap()),
-                    code_key: world.code_key.clone(),
-                    clock: clock.clone(),
-                    readiness: Readiness::default().shared(),
-                    stop,
+                let data_keys = SqliteKeys::open(&place.join("keys.sqlite"), master.wrapping_key()).unwrap();
+                let (data_keys, blobs) =
+                    (Arc::new(data_keys), Arc::new(Blobs::local(&place.join("blobs")).unwrap()));
+                let instance = |clock: &Arc<HeldClock>| {
+                    let journal = Arc::new(Journal::new(world.log.clone(), asked.clone()));
+                    let followed = Arc::clone(&journal);
+                    actix_web::rt::spawn(async move { followed.follow().await });
+                    let ports = Ports {
+                        journal,
+                        log: world.log.clone(),
+                        read_models: asked.clone(),
+                        data_keys: data_keys.clone(),
+                        blobs: Arc::clone(&blobs),
+                        policy: Arc::new(Policy::parse(EXCHANGE).unwrap()),
+                        code_key: world.code_key.clone(),
+                        clock: clock.clone(),
+                        readiness: Readiness::default().shared(),
+                        stop: stop.clone(),
+                    };
+                    let service = web::Data::new(Service::new(ports, Keys::new(&keys).unwrap(), &master));
+                    let settings = Settings { listen: "127.0.0.1:0".into(), workers: 2 };
+                    let application = Application::build(&settings, service).unwrap();
+                    (format!("http://{}", application.address()), application)
                 };
-                let service = web::Data::new(Service::new(ports, Keys::new(&keys).unwrap(), &master));
-                let settings = Settings { listen: "127.0.0.1:0".into(), workers: 2 };
-                let application = Application::build(&settings, service).unwrap();
-                let url = format!("http://{}", application.address());
-                started.send(Started { url, clock, asked, end }).unwrap();
-                application.run().await.unwrap();
+                let (url, first) = instance(&clock);
+                let (other_url, second) = instance(&other_clock);
+                started.send(Started { url, other_url, clock, other_clock, asked, end }).unwrap();
+                let (first, second) = tokio::join!(first.run(), second.run());
+                first.and(second).unwrap();
             });
         });
-        let Started { url, clock, asked, end } = starting.recv().unwrap();
-        Self { clock, asked, url, end: Some(end), thread: Some(thread), _folder: folder }
+        let Started { url, other_url, clock, other_clock, asked, end } = starting.recv().unwrap();
+        let (end, thread) = (Some(end), Some(thread));
+        Self { clock, other_clock, asked, url, other_url, end, thread, _folder: folder }
+    }
+
+    /// As [`Interface::backend`], through the second instance.
+    pub fn other_backend(&self) -> Client {
+        Client::new(&self.other_url).with_key(BACKEND)
+    }
+
+    /// The owner with this token, through the second instance.
+    pub fn other_owner(&self, token: &str) -> Client {
+        Client::new(&self.other_url).with_key(token)
     }
 
     pub fn anybody(&self) -> Client {

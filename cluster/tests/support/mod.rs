@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use reinstate_cluster::services::{Plan, Service, System};
+use reinstate_cluster::services::{Plan, Service, System, Variable};
 use reinstate_demo::resource::{CodeSent, Reactivation};
 use reinstate_demo::{Answer, Body, Client, Method, Outbox, Part, Person, Pictures, timeline};
 use serde_json::{Value, json};
@@ -44,13 +44,19 @@ static TURN: Mutex<()> = Mutex::new(());
 
 impl World {
     pub fn start(brokers: usize, apis: usize, verifiers: usize) -> Self {
+        Self::start_in(Vec::new(), brokers, apis, verifiers)
+    }
+
+    /// As [`World::start`], with these in the services' environment.
+    pub fn start_in(environment: Vec<Variable>, brokers: usize, apis: usize, verifiers: usize) -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let scratch = tempfile::tempdir().unwrap();
         // PostgreSQL runs as another user, who must be able to walk there.
         std::fs::set_permissions(scratch.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
             .unwrap();
         let folder = scratch.path().join("cluster");
-        let system = System::start(&Plan { folder, programs: programs(), brokers, apis, verifiers }).unwrap();
+        let plan = Plan { folder, programs: programs(), brokers, apis, verifiers, environment };
+        let system = System::start(&plan).unwrap();
         Self { system, _scratch: scratch, _turn: turn }
     }
 

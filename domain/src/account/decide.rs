@@ -254,7 +254,7 @@ fn judge(account: &Account, command: &Command, context: Context<'_>) -> Result<D
         Command::Answer { case, correct } => proofs::answer(account, *case, *correct, context.now),
         Command::SubmitDocument(submitted) => proofs::submit_document(account, submitted, context.now),
         Command::IssueChallenge { case, challenge } => {
-            proofs::issue_challenge(account, *case, *challenge, context.now)
+            proofs::issue_challenge(account, *case, *challenge, context)
         }
         Command::SubmitFace { case, evidence, challenge, frames } => {
             proofs::submit_face(account, *case, *evidence, *challenge, frames, context.now)

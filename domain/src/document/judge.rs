@@ -8,8 +8,8 @@ use jiff::civil::Date;
 
 use super::name::{NameMatch, is_same_but_for_marks, match_given_names, match_surname};
 use super::{
-    Claim, DocumentObservation, DocumentThresholds, DocumentType, MrzFields, MrzFormat, MrzReading,
-    VisualFields,
+    Claim, ComparedField, DocumentObservation, DocumentSignals, DocumentThresholds, DocumentType,
+    FieldComparison, MrzFields, MrzFormat, MrzReading, VisualFields,
 };
 use crate::evidence::{Decision, Verdict};
 use crate::identity::Identity;
@@ -63,11 +63,19 @@ fn faults_of_the_picture(
 ) -> Vec<ReasonCode> {
     let quality = &observation.quality;
     if quality.text_lines < thresholds.min_text_lines && observation.mrz.is_none() {
-        return vec![ReasonCode::DocumentNotFound];
+        // In the dark nothing is found either, and light is what helps.
+        let measured = quality.width > 0;
+        let dark = measured && thresholds.min_brightness.is_some_and(|least| quality.brightness < least);
+        return vec![if dark { ReasonCode::DocumentDark } else { ReasonCode::DocumentNotFound }];
     }
     [
         (quality.sharpness < thresholds.min_sharpness, ReasonCode::DocumentBlurred),
-        (quality.glare > thresholds.max_glare, ReasonCode::DocumentGlare),
+        (
+            quality.glare > thresholds.max_glare
+                || thresholds.max_text_glare.is_some_and(|most| quality.text_glare > most),
+            ReasonCode::DocumentGlare,
+        ),
+        (thresholds.min_brightness.is_some_and(|least| quality.brightness < least), ReasonCode::DocumentDark),
         (quality.cut_lines > thresholds.max_cut_lines, ReasonCode::DocumentCropped),
         (quality.text_height < thresholds.min_text_height, ReasonCode::ImageTooSmall),
     ]
@@ -102,11 +110,13 @@ fn contradictions(
     {
         reasons.push(ReasonCode::DocumentExpired);
     }
-    if compare(&observation.visual, fields).disagreements > 0 {
+    // Nobody is born after the end of his document.
+    let impossible = fields.birth_date.zip(fields.expiry_date).is_some_and(|(birth, expiry)| birth >= expiry);
+    if impossible || compare(&observation.visual, fields).disagreements > 0 {
         reasons.push(ReasonCode::DocumentFieldsDisagree);
     }
     if let Some(identity) = identity {
-        let names = names_on_file(identity, fields);
+        let names = names_on_file(identity, mrz.format, fields);
         if names.contains(&NameMatch::Different) {
             reasons.push(ReasonCode::DocumentNameMismatch);
         }
@@ -139,8 +149,13 @@ fn open_questions(
     {
         reasons.push(ReasonCode::DocumentUnreadable);
     }
+    if is_conspicuous(&observation.signals, thresholds)
+        || contradicts_issue(&observation.visual, fields.birth_date, fields.expiry_date)
+    {
+        reasons.push(ReasonCode::DocumentUncertain);
+    }
     if let Some(identity) = identity {
-        if names_on_file(identity, fields).iter().any(|found| *found != NameMatch::Same) {
+        if names_on_file(identity, mrz.format, fields).iter().any(|found| *found != NameMatch::Same) {
             reasons.push(ReasonCode::DocumentNameMismatch);
         }
         if fields.birth_date.is_none() {
@@ -148,6 +163,23 @@ fn open_questions(
         }
     }
     reasons
+}
+
+/// Whether a trace of a copy, a screen or an altered field is beyond its threshold: for a person to look at, never a refusal
+/// by itself.
+fn is_conspicuous(signals: &DocumentSignals, thresholds: &DocumentThresholds) -> bool {
+    let beyond =
+        |measured: Option<f32>, most: Option<f32>| measured.zip(most).is_some_and(|(m, most)| m > most);
+    beyond(signals.screen, thresholds.max_screen)
+        || beyond(signals.field_noise, thresholds.max_field_noise)
+        || signals.colour.zip(thresholds.min_colour).is_some_and(|(colour, least)| colour < least)
+}
+
+/// Whether the day of issue, which only its label tells from others, lies before the birth or after the expiry.
+fn contradicts_issue(visual: &VisualFields, birth: Option<Date>, expiry: Option<Date>) -> bool {
+    visual.issue_date.is_some_and(|issue| {
+        birth.is_some_and(|birth| issue < birth) || expiry.is_some_and(|expiry| issue > expiry)
+    })
 }
 
 /// A document without a machine-readable zone proves too little to pass: a person looks at it, provided that what could
@@ -183,7 +215,16 @@ fn without_mrz(
             })
     });
     if enough && owners && observation.portrait.is_some() {
-        Verdict { decision: Decision::Review, reasons: vec![ReasonCode::DocumentUnreadable] }
+        let mut reasons = vec![ReasonCode::DocumentUnreadable];
+        let impossible =
+            visual.birth_date.zip(visual.expiry_date).is_some_and(|(birth, expiry)| birth >= expiry);
+        if impossible
+            || contradicts_issue(visual, visual.birth_date, visual.expiry_date)
+            || is_conspicuous(&observation.signals, thresholds)
+        {
+            reasons.push(ReasonCode::DocumentUncertain);
+        }
+        Verdict { decision: Decision::Review, reasons }
     } else {
         fail([ReasonCode::DocumentUnreadable])
     }
@@ -198,15 +239,18 @@ fn is_of_the_type(format: MrzFormat, code: &str, claimed: Option<DocumentType>) 
             matches!(format, MrzFormat::Td1 | MrzFormat::Td2) && !code.starts_with('D')
         }
         Some(DocumentType::DrivingLicence) => {
-            matches!(format, MrzFormat::Td1 | MrzFormat::Td2) && code.starts_with('D')
+            matches!(format, MrzFormat::D1 | MrzFormat::Td1 | MrzFormat::Td2) && code.starts_with('D')
         }
     }
 }
 
-fn names_on_file(identity: &Identity, fields: &MrzFields) -> [NameMatch; 2] {
+fn names_on_file(identity: &Identity, format: MrzFormat, fields: &MrzFields) -> [NameMatch; 2] {
     // Only the end of the name field can be missing: the surname is cut when there are no given names after it.
     let surname_cut = fields.name_truncated && fields.given_names.is_empty();
-    let given = if surname_cut {
+    let given = if format == MrzFormat::D1 {
+        // A driving licence's line has none: that is neither the same nor another.
+        NameMatch::Part
+    } else if surname_cut {
         NameMatch::Same
     } else {
         match_given_names(&identity.given_names, &fields.given_names, fields.name_truncated)
@@ -223,6 +267,21 @@ struct Comparison {
 }
 
 fn compare(visual: &VisualFields, fields: &MrzFields) -> Comparison {
+    let mut compared = compare_zones(visual, fields);
+    compared.retain(|of| of.field != ComparedField::Sex);
+    let agrees = |field| compared.contains(&FieldComparison { field, agrees: true });
+    let agreements = compared.iter().filter(|of| of.agrees).count();
+    Comparison {
+        agreements: agreements as u32,
+        disagreements: (compared.len() - agreements) as u32,
+        number_agrees: agrees(ComparedField::Number),
+        surname_agrees: agrees(ComparedField::Surname),
+    }
+}
+
+/// Compares what the two zones of a document say, field by field.
+#[must_use]
+pub fn compare_zones(visual: &VisualFields, fields: &MrzFields) -> Vec<FieldComparison> {
     let significant = |text: &str| -> String {
         text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
     };
@@ -234,20 +293,25 @@ fn compare(visual: &VisualFields, fields: &MrzFields) -> Comparison {
         let found = match_surname(name, &fields.surname, surname_cut);
         if is_same_but_for_marks(name, &fields.surname) { Some(true) } else { agrees(found) }
     });
-    let given = visual.given_names.as_ref().and_then(|names| {
+    // The line of a driving licence has no given names to compare with.
+    let given = visual.given_names.as_ref().filter(|_| !fields.given_names.is_empty()).and_then(|names| {
         let found = match_given_names(names, &fields.given_names, fields.name_truncated);
         if is_same_but_for_marks(names, &fields.given_names) { Some(true) } else { agrees(found) }
     });
     let birth = visual.birth_date.zip(fields.birth_date).map(|(seen, read)| is_same_birth(seen, read));
     let expiry = visual.expiry_date.zip(fields.expiry_date).map(|(seen, read)| seen == read);
-    let all = [number, surname, given, birth, expiry];
-    let count = |wanted| all.iter().filter(|outcome| **outcome == Some(wanted)).count() as u32;
-    Comparison {
-        agreements: count(true),
-        disagreements: count(false),
-        number_agrees: number == Some(true),
-        surname_agrees: surname == Some(true),
-    }
+    let sex = visual.sex.as_ref().map(|sex| *sex == fields.sex);
+    [
+        (ComparedField::Number, number),
+        (ComparedField::Surname, surname),
+        (ComparedField::GivenNames, given),
+        (ComparedField::BirthDate, birth),
+        (ComparedField::ExpiryDate, expiry),
+        (ComparedField::Sex, sex),
+    ]
+    .into_iter()
+    .filter_map(|(field, agrees)| Some(FieldComparison { field, agrees: agrees? }))
+    .collect()
 }
 
 /// The zone has two digits for the year of birth: a hundred years more or less is no difference.

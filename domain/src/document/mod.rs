@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::reason::ReasonCode;
 
-pub use judge::judge;
+pub use judge::{compare_zones, judge};
 pub use name::{NameMatch, is_same_but_for_marks, match_given_names, match_surname};
 
 /// The kinds of document that an owner may choose.
@@ -32,7 +32,7 @@ pub struct Claim {
     pub country: Option<String>,
 }
 
-/// Layouts of a machine-readable zone, ICAO 9303 parts 4 to 7.
+/// Layouts of a machine-readable zone: ICAO 9303 parts 4 to 7, and the one line of a driving licence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MrzFormat {
     #[serde(rename = "TD1")]
@@ -45,6 +45,10 @@ pub enum MrzFormat {
     MrvA,
     #[serde(rename = "MRVB")]
     MrvB,
+    /// The 30 characters of ISO/IEC 18013-3 with configuration 1, as France prints them: code `D1`, issuer, number, check
+    /// digit, expiry date, the first eight characters of the surname, check digit over all of it.
+    #[serde(rename = "D1")]
+    D1,
 }
 
 /// What a check digit covers.
@@ -122,6 +126,33 @@ pub struct VisualFields {
     pub given_names: Option<String>,
     pub birth_date: Option<Date>,
     pub expiry_date: Option<Date>,
+    /// Only from beside its label: no machine-readable zone states it.
+    #[serde(default)]
+    pub issue_date: Option<Date>,
+    /// `M`, `F` or `X`, from beside its label.
+    #[serde(default)]
+    pub sex: Option<String>,
+}
+
+/// A field that both zones of a document state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ComparedField {
+    Number,
+    Surname,
+    GivenNames,
+    BirthDate,
+    ExpiryDate,
+    /// For a person only: its letters differ between languages.
+    Sex,
+}
+
+/// Whether the visual zone says of a field what the machine-readable zone says. A field that is missing in either, or can't
+/// be compared, is not listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldComparison {
+    pub field: ComparedField,
+    pub agrees: bool,
 }
 
 /// Where the portrait is in the upright front image.
@@ -143,6 +174,23 @@ pub struct DocumentObservation {
     pub fields: Option<MrzFields>,
     pub visual: VisualFields,
     pub portrait: Option<Portrait>,
+    /// [`compare_zones`] of the two above, for a person to see.
+    #[serde(default)]
+    pub comparison: Vec<FieldComparison>,
+    #[serde(default)]
+    pub signals: DocumentSignals,
+}
+
+/// Traces of a copy, a screen or an altered field on the front. `None` where there was nothing to measure.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DocumentSignals {
+    /// Spread of colour over the page, 0 to 1; a photocopy has next to none.
+    pub colour: Option<f32>,
+    /// How far the strongest periodic pattern of the page's fine structure stands out of its spectrum, in nats: the grids of
+    /// a screen and of the sensor beat against each other.
+    pub screen: Option<f32>,
+    /// The greatest difference of a field's noise from that of the other fields, in nats: what was drawn over is smooth.
+    pub field_noise: Option<f32>,
 }
 
 /// Measures of the front picture, upright. Zero everywhere when there was no text to measure on.
@@ -160,6 +208,9 @@ pub struct DocumentQuality {
     pub sharpness: f32,
     /// Share of the page, 0 to 1, that is burnt out to white inside otherwise darker surroundings.
     pub glare: f32,
+    /// Share of the lines of text, 0 to 1, that a reflection touches.
+    #[serde(default)]
+    pub text_glare: f32,
     /// Mean luminance of the page, 0 to 1.
     pub brightness: f32,
     /// Lines of text that touch the edge of the picture.
@@ -176,6 +227,21 @@ pub struct DocumentThresholds {
     pub min_text_height: f32,
     pub min_sharpness: f32,
     pub max_glare: f32,
+    /// Share of lines that a reflection may touch.
+    #[serde(default)]
+    pub max_text_glare: Option<f32>,
+    /// Mean luminance below which the picture is too dark to be read.
+    #[serde(default)]
+    pub min_brightness: Option<f32>,
+    /// Spread of colour below which a person looks whether it is a photocopy.
+    #[serde(default)]
+    pub min_colour: Option<f32>,
+    /// Strength of a periodic pattern from which a person looks whether it is a screen.
+    #[serde(default)]
+    pub max_screen: Option<f32>,
+    /// Difference of a field's noise from which a person looks whether it was altered.
+    #[serde(default)]
+    pub max_field_noise: Option<f32>,
     /// Lines of text at the edge of the picture that are still no sign of a cut document.
     pub max_cut_lines: u32,
     /// A zone that was read at least this certainly and fails its digits fails them as printed.
@@ -184,6 +250,10 @@ pub struct DocumentThresholds {
     pub min_visual_matches: u32,
     /// Not judged with, but read with: a finding names both by the manifest's hash.
     pub reading: ReadingThresholds,
+    /// What a zone must be like that the fast recogniser read, for the careful one not to be asked. Without it the careful
+    /// one always is.
+    #[serde(default)]
+    pub first_reading: Option<ReadingThresholds>,
 }
 
 /// When what the recogniser saw counts as read. Below these the verifier reports that it could not read.

@@ -19,7 +19,7 @@ use reinstate_domain::{
 };
 use reinstate_store::{
     keys::{self, DataKey, Keys},
-    log::{self, LogReader, Record},
+    log::{self, LogReader, Page, Record},
     read_models::{self, ReadModels},
     seal,
 };
@@ -110,23 +110,26 @@ impl Courier {
     /// What was delivered before the error is acknowledged; the step may be repeated.
     pub async fn step(&self, partition: u32, now: Timestamp) -> Result<Step, Error> {
         let from = self.acknowledged.next(partition);
-        let records = self.log.read(partition, from, STEP).await.map_err(Error::Log)?;
-        let Some(last) = records.last() else { return Ok(Step::Idle { next: from }) };
-        let next = last.position.offset + 1;
+        let Page { records, next } = self.log.page(partition, from, STEP).await.map_err(Error::Log)?;
+        if next == from {
+            return Ok(Step::Idle { next });
+        }
         for record in &records {
             let delivered = self.serve(record, now).await?;
-            self.acknowledge(record.position, delivered).await?;
+            self.acknowledge(partition, record.position.offset + 1, delivered).await?;
         }
+        // What follows the last of them belongs to no account.
+        self.acknowledge(partition, next, false).await?;
         Ok(Step::Applied { next })
     }
 
-    async fn acknowledge(&self, position: Position, delivered: bool) -> Result<(), Error> {
-        let next = position.offset + 1;
-        if !delivered && !self.acknowledged.pass(position.partition, next) {
+    /// Notes that everything before `next` is done.
+    async fn acknowledge(&self, partition: u32, next: u64, delivered: bool) -> Result<(), Error> {
+        if !delivered && !self.acknowledged.pass(partition, next) {
             return Ok(());
         }
         let acknowledged = self.acknowledged.clone();
-        let stored = tokio::task::spawn_blocking(move || acknowledged.store(position.partition, next)).await;
+        let stored = tokio::task::spawn_blocking(move || acknowledged.store(partition, next)).await;
         Ok(stored.map_err(Error::Stopped)??)
     }
 

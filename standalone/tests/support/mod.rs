@@ -163,6 +163,10 @@ impl Process {
         eventually("readiness", || anybody.get("/readyz").ok().filter(|answer| answer.status == 200));
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// `kill -9`.
     pub fn kill(mut self) {
         self.child.kill().unwrap();

@@ -266,10 +266,12 @@ impl Journal {
         let head = Head { hash: account.head, version: account.version };
         let mut from = account.position.map_or(0, |position| position.offset + 1);
         while from < end.offset {
-            let records = self.log.read(end.partition, from, 1000).await.map_err(Error::Log)?;
-            let Some(last) = records.last() else { break };
-            from = last.position.offset + 1;
-            for record in records.iter().filter(|record| record.account == request.account) {
+            let page = self.log.page(end.partition, from, 1000).await.map_err(Error::Log)?;
+            if page.next == from {
+                break;
+            }
+            from = page.next;
+            for record in page.records.iter().filter(|record| record.account == request.account) {
                 let envelope = wire::envelope(&record.value).map_err(Error::Unreadable)?;
                 if matches!(rule(head, &envelope, &record.value), Ruling::Effective(_)) {
                     return Ok((Hash::of(&record.value) == ours).then_some(newest));

@@ -99,9 +99,12 @@ impl States {
         account: Account,
         position: Position,
     ) -> Arc<Account> {
-        let row = row_of(id, account);
-        let account = Arc::new(row.state.clone());
+        let account = Arc::new(account);
+        if self.keep_now(id, &account, position.partition, position.offset + 1).is_ok() {
+            return account;
+        }
         // It is in the log, whatever becomes of the copy in memory.
+        let row = row_of(id, Account::clone(&account));
         self.keep(row, position.partition, position.offset + 1).await.unwrap_or(account)
     }
 
@@ -119,10 +122,13 @@ impl States {
         end: u64,
     ) -> Result<u64, Error> {
         while from < end {
-            let records = self.log.read(partition, from, LOOK).await.map_err(Error::Log)?;
-            let Some(last) = records.last() else { break };
-            from = last.position.offset + 1;
-            for record in &records {
+            let max = usize::try_from(end - from).unwrap_or(LOOK).min(LOOK);
+            let page = self.log.page(partition, from, max).await.map_err(Error::Log)?;
+            if page.next == from {
+                break;
+            }
+            from = page.next;
+            for record in &page.records {
                 if record.account == row.id {
                     project(row, record);
                 }
@@ -137,21 +143,28 @@ impl States {
             if let Some(quarantine) = row.quarantine {
                 return Err(Error::Quarantined { position: quarantine.position });
             }
-            let passed = {
-                let mut cache = self.cache();
-                let passed = self.followed(partition);
-                if passed <= next {
-                    let account = Arc::new(row.state);
-                    if cache.peek(&row.id).is_none_or(|cached| cached.version < account.version) {
-                        cache.put(row.id, Arc::clone(&account));
-                    }
-                    return Ok(account);
-                }
-                passed
+            let account = Arc::new(row.state);
+            let passed = match self.keep_now(&row.id, &account, partition, next) {
+                Ok(()) => return Ok(account),
+                Err(passed) => passed,
             };
+            row.state = Arc::unwrap_or_clone(account);
             next = self.catch_up(&mut row, partition, next, passed).await?;
         }
         Ok(Arc::new(row.state))
+    }
+
+    /// As [`States::keep`], unless the follower is further: then it says where that is.
+    fn keep_now(&self, id: &AccountId, account: &Arc<Account>, partition: u32, next: u64) -> Result<(), u64> {
+        let mut cache = self.cache();
+        let passed = self.followed(partition);
+        if passed > next {
+            return Err(passed);
+        }
+        if cache.peek(id).is_none_or(|cached| cached.version < account.version) {
+            cache.put(id.clone(), Arc::clone(account));
+        }
+        Ok(())
     }
 
     fn followed(&self, partition: u32) -> u64 {
@@ -186,19 +199,17 @@ impl States {
 
     async fn follow_partition(self: Arc<Self>, partition: u32, mut next: u64) {
         loop {
-            match self.log.read(partition, next, LOOK).await {
+            match self.log.page(partition, next, LOOK).await {
                 Err(error) => self.rest(&error, partition).await,
-                Ok(records) => match records.last() {
-                    Some(last) => {
-                        next = last.position.offset + 1;
-                        self.pass(partition, &records, next);
+                Ok(page) if page.next > next => {
+                    next = page.next;
+                    self.pass(partition, &page.records, next);
+                }
+                Ok(_) => {
+                    if let Err(error) = self.log.wait(partition, next).await {
+                        self.rest(&error, partition).await;
                     }
-                    None => {
-                        if let Err(error) = self.log.wait(partition, next).await {
-                            self.rest(&error, partition).await;
-                        }
-                    }
-                },
+                }
             }
         }
     }

@@ -14,7 +14,7 @@ use reinstate_domain::{
 };
 use tokio::sync::watch;
 
-use super::{Appended, Error, Log, LogReader, MAX_READ, Record, envelope};
+use super::{Appended, Error, Log, LogReader, MAX_READ, Page, Record, envelope};
 
 /// How the next append shall fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,16 +77,16 @@ impl LogReader for Memory {
         u32::from_be_bytes([a, b, c, d]) % self.partitions()
     }
 
-    async fn read(&self, partition: u32, from: u64, max: usize) -> Result<Vec<Record>, Error> {
+    async fn page(&self, partition: u32, from: u64, max: usize) -> Result<Page, Error> {
         let records = self.partition(partition)?.borrow();
-        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        let skipped = usize::try_from(from).unwrap_or(usize::MAX);
         let mut bytes = 0;
         let fits = |record: &&Record| {
             let first = bytes == 0;
             bytes += record.value.len();
             first || bytes <= MAX_READ
         };
-        Ok(records.iter().skip(from).take(max).take_while(fits).cloned().collect())
+        Ok(Page::of(records.iter().skip(skipped).take(max).take_while(fits).cloned().collect(), from))
     }
 
     async fn end(&self, partition: u32) -> Result<u64, Error> {

@@ -44,6 +44,24 @@ pub struct Record {
     pub trace: Option<Traceparent>,
 }
 
+/// What a read found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// In order, at most as many as were asked for, and at most [`MAX_READ`] bytes.
+    pub records: Vec<Record>,
+    /// Where to go on: whatever is before it was passed. Further than after the last record where what follows belongs to no account;
+    /// where the read began only when there is nothing, of anybody, at or after it.
+    pub next: u64,
+}
+
+impl Page {
+    /// Of a log in which every offset has an account's record: `from` is where the read began.
+    fn of(records: Vec<Record>, from: u64) -> Self {
+        let next = records.last().map_or(from, |last| last.position.offset + 1);
+        Self { records, next }
+    }
+}
+
 /// Which log this is, so that what was made of one is never taken for what was made of another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
@@ -112,9 +130,21 @@ pub trait LogReader: Send + Sync {
         None
     }
 
+    /// The next records from offset `from` on: what somebody reads by who follows the log.
+    async fn page(&self, partition: u32, from: u64, max: usize) -> Result<Page, Error>;
+
     /// The records from offset `from` on, in order, at most `max` of them and [`MAX_READ`] bytes. Empty only when there is none
-    /// at or after `from`. The next call goes on at the last record's offset + 1.
-    async fn read(&self, partition: u32, from: u64, max: usize) -> Result<Vec<Record>, Error>;
+    /// at or after `from`.
+    async fn read(&self, partition: u32, from: u64, max: usize) -> Result<Vec<Record>, Error> {
+        let mut from = from;
+        loop {
+            let page = self.page(partition, from, max).await?;
+            if !page.records.is_empty() || page.next == from || max == 0 {
+                return Ok(page.records);
+            }
+            from = page.next;
+        }
+    }
 
     /// The record at this position, if there is one.
     async fn at(&self, position: Position) -> Result<Option<Record>, Error> {
@@ -122,7 +152,7 @@ pub trait LogReader: Send + Sync {
         Ok(records.into_iter().find(|record| record.position == position))
     }
 
-    /// Offsets in `from..to` of records that belong to no account, because their key names none. `read` passes over them, as over
+    /// Offsets in `from..to` of records that belong to no account, because their key names none. Reads pass over them, as over
     /// offsets that have no record; an audit asks here which is which.
     async fn foreign(&self, partition: u32, from: u64, to: u64) -> Result<Vec<u64>, Error> {
         let _ = (partition, from, to);
@@ -132,7 +162,8 @@ pub trait LogReader: Send + Sync {
     /// The offset after the last durable record, whoever wrote it: 0 for an empty partition. [`LogReader::read`] has everything before it.
     async fn end(&self, partition: u32) -> Result<u64, Error>;
 
-    /// Returns as soon as there is a record at or after `offset`. May be dropped at any time.
+    /// Returns as soon as there is a record, whoever wrote it, at or after `offset`: [`LogReader::page`] goes on from there. May be dropped
+    /// at any time.
     async fn wait(&self, partition: u32, offset: u64) -> Result<(), Error>;
 }
 

@@ -8,6 +8,7 @@ use reinstate_domain::{
 };
 use tokio::sync::watch;
 use tokio_postgres::{Row, types::ToSql};
+use uuid::Uuid;
 
 use super::{
     Error, Postgres,
@@ -101,6 +102,11 @@ impl ReadModels for Postgres {
         let found =
             self.ask("SELECT row::text FROM {}.reactivations WHERE case_id = $1", &[id.as_uuid()]).await?;
         Ok(rows(&found)?.pop())
+    }
+
+    async fn reactivations_of(&self, ids: &[CaseId]) -> Answer<Vec<ReactivationRow>> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| *id.as_uuid()).collect();
+        rows(&self.ask("SELECT row::text FROM {}.reactivations WHERE case_id = ANY($1)", &[&ids]).await?)
     }
 
     async fn reactivations(

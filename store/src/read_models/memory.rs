@@ -130,6 +130,11 @@ impl ReadModels for Memory {
         Ok(self.rows().reactivations.get(&id).cloned())
     }
 
+    async fn reactivations_of(&self, ids: &[CaseId]) -> Result<Vec<ReactivationRow>, Error> {
+        let rows = self.rows();
+        Ok(ids.iter().filter_map(|id| rows.reactivations.get(id).cloned()).collect())
+    }
+
     async fn reactivations(
         &self,
         status: Option<ReactivationStatus>,

@@ -12,7 +12,7 @@ use reinstate_domain::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::log;
+use crate::{log, trace::Traceparent};
 
 pub mod memory;
 pub mod project;
@@ -168,6 +168,9 @@ pub trait ReadModels: Snapshots {
     /// A reactivation by its id, whether it is its account's newest or not.
     async fn reactivation(&self, id: CaseId) -> Result<Option<ReactivationRow>, Error>;
 
+    /// Those of these reactivations that there are, in any order.
+    async fn reactivations_of(&self, ids: &[CaseId]) -> Result<Vec<ReactivationRow>, Error>;
+
     /// Reactivations in the order of their ids, which is that of their opening, those after `after` and of this status.
     /// The ones in review are the reviewers' list.
     async fn reactivations(
@@ -212,6 +215,8 @@ pub struct Batch {
     pub timeline: Vec<(AccountId, Position)>,
     /// Accounts that were erased: their keys must be gone before this is applied.
     pub erased: Vec<AccountId>,
+    /// The traces of the records that somebody records. No row has any.
+    pub traces: Vec<Traceparent>,
 }
 
 /// What the projector needs, and nobody else.

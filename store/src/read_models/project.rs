@@ -10,7 +10,10 @@ use reinstate_domain::{
 };
 
 use super::{AccountRow, Batch, Error, Projections, Quarantine, ReactivationRow};
-use crate::log::{LogReader, Record};
+use crate::{
+    log::{LogReader, Page, Record},
+    trace::Traceparent,
+};
 
 /// What a record made of its account's row.
 #[derive(Debug)]
@@ -128,8 +131,8 @@ impl Made {
     }
 }
 
-/// Reads up to `max` records from the partition's checkpoint on and makes the rows that they change. `None` when there is nothing to
-/// read. The caller stores them with [`Projections::apply`].
+/// Reads up to `max` records from the partition's checkpoint on and makes the rows that they change: none, where nothing that was read
+/// belongs to an account. `None` when there is nothing to read. The caller stores them with [`Projections::apply`].
 ///
 /// # Errors
 /// [`Error::Log`], [`Error::Unavailable`].
@@ -154,9 +157,10 @@ pub async fn batch_from(
     from: u64,
     max: usize,
 ) -> Result<Option<Batch>, Error> {
-    let records = log.read(partition, from, max).await.map_err(Error::Log)?;
-    let Some(last) = records.last() else { return Ok(None) };
-    let next = last.position.offset + 1;
+    let Page { records, next } = log.page(partition, from, max).await.map_err(Error::Log)?;
+    if next == from {
+        return Ok(None);
+    }
     let ids: BTreeSet<&AccountId> = records.iter().map(|record| &record.account).collect();
     let ids: Vec<AccountId> = ids.into_iter().cloned().collect();
     let stored = models.accounts_of(&ids).await?;
@@ -166,7 +170,8 @@ pub async fn batch_from(
         let fresh = |account: &AccountId| Made::from(AccountRow::new(account.clone()));
         made.entry(record.account.clone()).or_insert_with_key(fresh).take(record);
     }
-    let mut batch = Batch { partition, from, next, ..Batch::default() };
+    let traces = records.iter().filter_map(|record| record.trace).filter(Traceparent::is_sampled).collect();
+    let mut batch = Batch { partition, from, next, traces, ..Batch::default() };
     // An account of which only void entries were seen is as it was, and may have no row.
     for (account, made) in made.into_iter().filter(|(_, made)| made.changed) {
         batch.accounts.push(made.row);

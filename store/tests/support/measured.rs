@@ -1,39 +1,30 @@
-//! What the code under test measured, in this whole process, from the first call on.
+//! What the code under test measured, in this whole process, from the first call on: as Prometheus would be told it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{LazyLock, Mutex},
-};
+use std::{collections::BTreeSet, sync::LazyLock};
 
-use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use reinstate_store::log::kafka::describe_metrics;
 
-static MEASURED: LazyLock<(Snapshotter, Mutex<BTreeMap<String, u64>>)> = LazyLock::new(|| {
-    let recorder = DebuggingRecorder::new();
-    let snapshotter = recorder.snapshotter();
-    recorder.install().unwrap();
+static MEASURED: LazyLock<PrometheusHandle> = LazyLock::new(|| {
+    let handle = PrometheusBuilder::new().install_recorder().unwrap();
     describe_metrics();
-    (snapshotter, Mutex::default())
+    handle
 });
 
-/// The names of everything, with the counters' values, all labels together. A snapshot takes them away, so they are added up.
-fn measured() -> BTreeMap<String, u64> {
-    let (snapshotter, totals) = &*MEASURED;
-    let mut totals = totals.lock().unwrap();
-    for (key, _, description, value) in snapshotter.snapshot().into_vec() {
-        assert!(description.is_some(), "{key:?} is not described");
-        let count = if let DebugValue::Counter(count) = value { count } else { 0 };
-        *totals.entry(key.key().name().to_owned()).or_default() += count;
-    }
-    totals.clone()
+/// The second word of the lines that begin so.
+fn words(text: &str, beginning: &str) -> BTreeSet<String> {
+    let rest = text.lines().filter_map(|line| line.strip_prefix(beginning));
+    rest.filter_map(|rest| rest.split(' ').next()).map(str::to_owned).collect()
 }
 
-/// A counter's value.
-///
-/// # Panics
-/// When something that was measured has no description.
+/// A counter's value, all labels together.
 pub fn count(name: &str) -> u64 {
-    measured().get(name).copied().unwrap_or(0)
+    let text = MEASURED.render();
+    let samples = text.lines().filter_map(|line| {
+        let (series, value) = line.rsplit_once(' ')?;
+        (series.split('{').next()? == name).then(|| value.parse::<u64>().ok())?
+    });
+    samples.sum()
 }
 
 /// The names of everything that was measured.
@@ -41,5 +32,9 @@ pub fn count(name: &str) -> u64 {
 /// # Panics
 /// When one of them has no description.
 pub fn names() -> BTreeSet<String> {
-    measured().into_keys().collect()
+    let text = MEASURED.render();
+    let names = words(&text, "# TYPE ");
+    let undescribed: Vec<_> = names.difference(&words(&text, "# HELP ")).cloned().collect();
+    assert!(undescribed.is_empty(), "not described: {undescribed:?}");
+    names
 }

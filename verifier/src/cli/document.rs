@@ -5,14 +5,19 @@ use std::path::{Path, PathBuf};
 
 use jiff::Zoned;
 use reinstate_domain::document::{
-    Claim, DocumentQuality, DocumentType, MrzFields, MrzReading, Portrait, VisualFields, judge,
+    Claim, DocumentObservation, DocumentQuality, DocumentSignals, DocumentType, FieldComparison, MrzFields,
+    MrzReading, Portrait, VisualFields, judge,
 };
 use reinstate_domain::evidence::{Decision, ModelRef};
 use reinstate_domain::reason::ReasonCode;
+use reinstate_verifier::Settings;
+use reinstate_verifier::contain::Program;
 use reinstate_verifier::document::DocumentReader;
+use reinstate_verifier::engine::{self, DocumentJob, ExaminedDocument, Single};
+use reinstate_verifier::timing::Timings;
 use serde::Serialize;
 
-use super::{Failure, open_bundle, print, read};
+use super::{Failure, print, read};
 
 /// Reads an identity document and judges it by itself: there is no identity on file to compare it with.
 #[derive(clap::Args)]
@@ -42,17 +47,23 @@ struct Finding {
     mrz: Option<MrzReading>,
     fields: Option<MrzFields>,
     visual: VisualFields,
+    comparison: Vec<FieldComparison>,
+    signals: DocumentSignals,
     portrait: Option<Portrait>,
     models: Vec<ModelRef>,
     timings_ms: BTreeMap<&'static str, f64>,
 }
 
-pub(super) fn run(bundle: Option<&Path>, arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(program: &Program, bundle: Option<&Path>, arguments: &Arguments) -> Result<(), Failure> {
     let front = read(&arguments.front)?;
     let back = arguments.back.as_deref().map(read).transpose()?;
-    let bundle = open_bundle(bundle)?;
     let today = Zoned::now().date();
-    let examination = DocumentReader::new(&bundle)?.examine(&front, back.as_deref(), today)?;
+    let mut engine = Single::start(program, bundle, &Settings::default())?;
+    let examination = match engine.examine_document(&DocumentJob { front, back, today }) {
+        Err(engine::Error::Lost(_)) => broken(),
+        examined => examined?,
+    };
+    let bundle = engine.bundle();
     let observation = examination.observation;
     let claim = Claim { document_type: arguments.document_type, country: arguments.country.clone() };
     let verdict = judge(&observation, bundle.document_thresholds(), &claim, None, today);
@@ -63,8 +74,17 @@ pub(super) fn run(bundle: Option<&Path>, arguments: &Arguments) -> Result<(), Fa
         mrz: observation.mrz,
         fields: observation.fields,
         visual: observation.visual,
+        comparison: observation.comparison,
+        signals: observation.signals,
         portrait: observation.portrait,
-        models: DocumentReader::models(&bundle)?,
+        models: DocumentReader::models(bundle)?,
         timings_ms: examination.timings.wall_ms(),
     })
+}
+
+/// What is said of pictures that bring down whoever looks at them.
+fn broken() -> ExaminedDocument {
+    let observation =
+        DocumentObservation { fault: Some(ReasonCode::ImageCorrupt), ..DocumentObservation::default() };
+    ExaminedDocument { observation, portrait: None, timings: Timings::default() }
 }

@@ -14,6 +14,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use reinstate_domain::evidence::MAX_IMAGE_BYTES;
 use reinstate_process::{Options, in_one_line};
+use reinstate_verifier::contain::Program;
+use reinstate_verifier::engine;
 use reinstate_verifier::models::{self, Bundle};
 use serde::Serialize;
 
@@ -44,6 +46,8 @@ enum Failure {
     Unreadable { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
     Models(#[from] models::Error),
+    #[error(transparent)]
+    Engine(#[from] engine::Error),
     #[error("the document could not be examined")]
     Document(#[from] reinstate_verifier::document::Error),
     #[error(transparent)]
@@ -57,19 +61,26 @@ impl Failure {
         match self {
             // Of an evaluation 1 says that something false is accepted.
             Self::Unreadable { .. } | Self::Evaluation(_) => 2,
-            Self::Models(_) | Self::Document(_) | Self::Output(_) => 1,
+            Self::Models(_) | Self::Engine(_) | Self::Document(_) | Self::Output(_) => 1,
         }
     }
 }
 
-pub(crate) fn run() -> ExitCode {
+pub(crate) fn run(program: &Program) -> ExitCode {
     let arguments = Arguments::parse();
     let bundle = arguments.models.as_deref();
     let result = match arguments.command {
-        Some(Command::Document(arguments)) => document::run(bundle, &arguments).map(|()| ExitCode::SUCCESS),
+        Some(Command::Document(arguments)) => {
+            document::run(program, bundle, &arguments).map(|()| ExitCode::SUCCESS)
+        }
         Some(Command::Evaluate(arguments)) => evaluate::run(bundle, &arguments),
-        Some(Command::Face(arguments)) => face::run(bundle, &arguments).map(|()| ExitCode::SUCCESS),
-        None => return reinstate_process::run(serve::NAME, serve::run(arguments.options, arguments.models)),
+        Some(Command::Face(arguments)) => face::run(program, bundle, &arguments).map(|()| ExitCode::SUCCESS),
+        None => {
+            return reinstate_process::run(
+                serve::NAME,
+                serve::run(program, arguments.options, arguments.models),
+            );
+        }
     };
     match result {
         Ok(code) => code,

@@ -10,6 +10,7 @@ use reinstate_process::{
 };
 use reinstate_store::log::kafka::{self, Membership};
 use reinstate_store::{blobs, postgres};
+use reinstate_verifier::contain::Program;
 use reinstate_verifier::models::{self, Bundle};
 use reinstate_verifier::worker::{self, EngineRoom, Share, Worker, share_of};
 use serde::Deserialize;
@@ -77,7 +78,7 @@ pub(super) enum Failure {
 }
 
 /// Serves until the process is to end. `models`, when given, is another bundle than the settings name.
-pub(super) async fn run(options: Options, models: Option<PathBuf>) -> Result<(), Failure> {
+pub(super) async fn run(program: &Program, options: Options, models: Option<PathBuf>) -> Result<(), Failure> {
     let defaults = [DEFAULTS, stores::DEFAULTS].concat();
     if options.defaults {
         print!("{defaults}");
@@ -109,9 +110,9 @@ pub(super) async fn run(options: Options, models: Option<PathBuf>) -> Result<(),
 
     let mut tasks = JoinSet::new();
     stores.follow(&mut tasks);
-    let starting = engine.clone();
+    let (starting, program) = (engine.clone(), program.clone());
     let threads = settings.verifier.threads;
-    tasks.spawn(async move { starting.start(&settings.verifier).await });
+    tasks.spawn(async move { starting.start(&program, &settings.verifier).await });
     let membership = Membership {
         group: settings.group.name,
         session_timeout: Duration::from_millis(settings.group.session_timeout_ms),

@@ -1,6 +1,8 @@
 //! Reading lines: a quad becomes a strip 48 pixels high, strips of like width are read together, and the classes of each
 //! step become text.
 
+use std::sync::Arc;
+
 use ndarray::{Array3, Array4, ArrayView2, Axis, s};
 use opencv::core::{BORDER_REPLICATE, Mat, MatTraitConst, Point2f, Scalar, Size, ToInputArray};
 use opencv::imgproc::{INTER_LINEAR, get_perspective_transform_slice, warp_perspective};
@@ -27,6 +29,8 @@ pub(crate) struct Line {
     pub(crate) text: String,
     /// Probability of each character of `text`.
     pub(crate) certainty: Vec<f32>,
+    /// What the recogniser saw, in symbols of a machine-readable zone, when the line is long enough to be a row of one.
+    pub(crate) frames: Option<Arc<Frames>>,
 }
 
 impl Line {
@@ -62,12 +66,19 @@ pub(crate) fn read_lines(
     network: &mut dyn TextRecognition,
     role: Role,
 ) -> Result<Vec<Line>, Error> {
+    let folding = Folding::new(network.dictionary());
     let mut lines: Vec<Option<Line>> = vec![None; quads.len()];
     for_each_strip(page, quads, network, role, |network, index, classes| {
         let (text, certainty) = greedy(classes, network.dictionary());
-        lines[index] = Some(Line { quad: quads[index], text, certainty });
+        let frames = quads[index].is_long().then(|| Arc::new(fold(&folding, classes)));
+        lines[index] = Some(Line { quad: quads[index], text, certainty, frames });
     })?;
     Ok(lines.into_iter().flatten().collect())
+}
+
+fn fold(folding: &Folding, classes: ArrayView2<'_, f32>) -> Frames {
+    let rows = classes.as_standard_layout();
+    folding.fold(rows.as_slice().unwrap_or_default(), rows.ncols())
 }
 
 /// Reads lines into the symbols of a machine-readable zone.
@@ -80,8 +91,7 @@ pub(crate) fn read_frames(
     let folding = Folding::new(network.dictionary());
     let mut frames: Vec<Option<Frames>> = vec![None; quads.len()];
     for_each_strip(page, quads, network, role, |_, index, classes| {
-        let rows = classes.as_standard_layout();
-        frames[index] = Some(folding.fold(rows.as_slice().unwrap_or_default(), rows.ncols()));
+        frames[index] = Some(fold(&folding, classes));
     })?;
     Ok(frames.into_iter().flatten().collect())
 }

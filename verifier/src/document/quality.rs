@@ -34,13 +34,16 @@ pub(crate) fn measure(page: &Page) -> Result<DocumentQuality, Error> {
         ..DocumentQuality::default()
     };
     if text.is_empty() {
+        quality.brightness = light(&page.picture, &[])?.brightness;
         return Ok(quality);
     }
     quality.text_height = median(text.iter().map(|line| line.quad.height()).collect());
     quality.sharpness = sharpness(page, &text)?;
     let cut = |line: &&&Line| line.quad.touches_edge(page.size(), -RIM * line.quad.height());
     quality.cut_lines = text.iter().filter(cut).count() as u32;
-    (quality.glare, quality.brightness) = light(&page.picture, &text)?;
+    let light = light(&page.picture, &text)?;
+    (quality.glare, quality.text_glare) = (light.glare, light.text_glare);
+    quality.brightness = light.brightness;
     Ok(quality)
 }
 
@@ -81,8 +84,18 @@ fn percentile(values: &mut [u8], share: f32) -> u8 {
     *values.select_nth_unstable(at).1
 }
 
-/// Glare and brightness of the part of the picture that the text spans.
-fn light(picture: &Picture, text: &[&Line]) -> Result<(f32, f32), Error> {
+/// Share of a line's box that is burnt out from which a reflection touches it.
+const TOUCHED: f32 = 0.1;
+
+/// What the light does; shares of the page or of the lines.
+struct Light {
+    glare: f32,
+    text_glare: f32,
+    brightness: f32,
+}
+
+/// Measures the part of the picture that the text spans; without text all of it.
+fn light(picture: &Picture, text: &[&Line]) -> Result<Light, Error> {
     let scale = (SMALL / picture.width().max(picture.height()) as f32).min(1.0);
     let side = |pixels: u32| ((pixels as f32 * scale) as i32).max(1);
     let size = Size::new(side(picture.width()), side(picture.height()));
@@ -90,16 +103,20 @@ fn light(picture: &Picture, text: &[&Line]) -> Result<(f32, f32), Error> {
     resize(&picture.mat()?, &mut small, size, 0.0, 0.0, INTER_AREA)?;
     let corners = || text.iter().flat_map(|line| line.quad.corners);
     let span = |axis: usize, limit: i32| {
+        if text.is_empty() {
+            return 0..limit;
+        }
         let low = corners().map(|p| p[axis] * scale).fold(f32::INFINITY, f32::min);
         let high = corners().map(|p| p[axis] * scale).fold(f32::NEG_INFINITY, f32::max);
         (low as i32).clamp(0, limit)..(high as i32 + 1).clamp(0, limit)
     };
     let (across, down) = (span(0, size.width), span(1, size.height));
+    let is_burnt = |pixel: &opencv::core::Vec3b| pixel.iter().all(|channel| *channel >= BURNT);
     let (mut burnt, mut levels) = (0usize, Vec::new());
     for y in down {
         let row = small.at_row::<opencv::core::Vec3b>(y)?;
         for pixel in &row[across.start as usize..across.end as usize] {
-            burnt += usize::from(pixel.iter().all(|channel| *channel >= BURNT));
+            burnt += usize::from(is_burnt(pixel));
             levels.push(
                 ((u32::from(pixel[0]) * 299 + u32::from(pixel[1]) * 587 + u32::from(pixel[2]) * 114) / 1000)
                     as u8,
@@ -108,6 +125,25 @@ fn light(picture: &Picture, text: &[&Line]) -> Result<(f32, f32), Error> {
     }
     let pixels = levels.len().max(1) as f32;
     let brightness = levels.iter().map(|level| f32::from(*level)).sum::<f32>() / pixels / 255.0;
-    let glare = if percentile(&mut levels, 0.5) > WHITE { 0.0 } else { burnt as f32 / pixels };
-    Ok((glare, brightness))
+    if percentile(&mut levels, 0.5) > WHITE {
+        return Ok(Light { glare: 0.0, text_glare: 0.0, brightness });
+    }
+    let mut touched = 0usize;
+    for line in text {
+        let side = |axis: usize, limit: i32| {
+            let along = || line.quad.corners.iter().map(|p| p[axis] * scale);
+            let (low, high) = (along().fold(f32::INFINITY, f32::min), along().fold(0.0, f32::max));
+            (low as i32).clamp(0, limit)..(high as i32 + 1).clamp(0, limit)
+        };
+        let (across, down) = (side(0, size.width), side(1, size.height));
+        let (mut burnt, mut all) = (0usize, 0usize);
+        for y in down {
+            let row = &small.at_row::<opencv::core::Vec3b>(y)?[across.start as usize..across.end as usize];
+            burnt += row.iter().filter(|pixel| is_burnt(pixel)).count();
+            all += row.len();
+        }
+        touched += usize::from(burnt as f32 > TOUCHED * all as f32);
+    }
+    let text_glare = touched as f32 / text.len().max(1) as f32;
+    Ok(Light { glare: burnt as f32 / pixels, text_glare, brightness })
 }

@@ -11,7 +11,21 @@ pub(crate) struct Row {
     pub(crate) quad: Quad,
     /// Text was found here; else this is only where a row would be.
     pub(crate) seen: bool,
+    /// The line that is all of this row, when one is.
+    pub(crate) line: Option<usize>,
 }
+
+/// Rows that may be a zone, from top to bottom.
+pub(crate) struct Candidate {
+    pub(crate) rows: Vec<Row>,
+    /// Fillers on all of them. A zone without any is rare, a heading in capitals is not.
+    pub(crate) fillers: usize,
+    /// The text holds what the one line of a French driving licence begins with; other zones have more rows.
+    pub(crate) one_line: bool,
+}
+
+/// Share of a row's width that a line must have to be all of it.
+const ALL_OF_IT: f32 = 0.97;
 
 /// How much a line looks like a row of a zone.
 #[derive(Clone, Copy)]
@@ -23,8 +37,8 @@ struct Likeness {
     share: f32,
 }
 
-/// The rows of each zone that there could be, from top to bottom, the likeliest zone first.
-pub(crate) fn find_rows(lines: &[Line]) -> Vec<Vec<Row>> {
+/// Each zone that there could be, the likeliest first.
+pub(crate) fn find_rows(lines: &[Line]) -> Vec<Candidate> {
     let likeness: Vec<Likeness> = lines.iter().map(likeness).collect();
     let mut anchors: Vec<usize> = (0..lines.len()).filter(|i| is_anchor(likeness[*i])).collect();
     anchors.sort_by_key(|i| std::cmp::Reverse(likeness[*i].symbols + 2 * likeness[*i].fillers.min(20)));
@@ -56,7 +70,7 @@ fn is_anchor(line: Likeness) -> bool {
 }
 
 /// The zone that holds this line.
-fn around(anchor: usize, lines: &[Line], likeness: &[Likeness], used: &mut [bool]) -> Vec<Row> {
+fn around(anchor: usize, lines: &[Line], likeness: &[Likeness], used: &mut [bool]) -> Candidate {
     let origin = lines[anchor].quad.centre();
     let direction = lines[anchor].quad.direction();
     let height = lines[anchor].quad.height();
@@ -129,15 +143,25 @@ fn around(anchor: usize, lines: &[Line], likeness: &[Likeness], used: &mut [bool
     };
     let mut rows = Vec::new();
     if let (Some(first), Some(last)) = (axes.first(), axes.last()) {
-        rows.push(Row { quad: quad(first, -pitch), seen: false });
+        let unseen = |quad: Quad| Row { quad, seen: false, line: None };
+        rows.push(unseen(quad(first, -pitch)));
         for (i, axis) in axes.iter().enumerate() {
-            rows.push(Row { quad: quad(axis, 0.0), seen: true });
+            let line = match clusters[i][..] {
+                [line] if axis[3] > ALL_OF_IT * (right - left) => Some(line),
+                _ => None,
+            };
+            rows.push(Row { quad: quad(axis, 0.0), seen: true, line });
             let gap = levels.get(i + 1).map_or(0.0, |next| next - levels[i]);
             if gap > 1.6 * pitch {
-                rows.push(Row { quad: quad(axis, gap / 2.0), seen: false });
+                rows.push(unseen(quad(axis, gap / 2.0)));
             }
         }
-        rows.push(Row { quad: quad(last, pitch), seen: false });
+        rows.push(unseen(quad(last, pitch)));
     }
-    rows
+    let of = |i: usize| &lines[i].text;
+    Candidate {
+        rows,
+        fillers: members.iter().map(|(_, i)| likeness[*i].fillers).sum(),
+        one_line: members.iter().any(|(_, i)| of(*i).contains("FRA") || of(*i).contains("D1")),
+    }
 }

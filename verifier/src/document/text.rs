@@ -24,6 +24,9 @@ const MULTIPLE: i32 = 32;
 pub(crate) struct Settings {
     /// Pixels of the page's longest side, as the network sees it.
     pub(crate) longest_side: u32,
+    /// The same of a page that was cut out of its picture, which has no table around it.
+    #[serde(default)]
+    page_side: Option<u32>,
     /// Probability from which a pixel belongs to text.
     min_pixel: f32,
     /// Mean probability from which a box is text.
@@ -32,6 +35,16 @@ pub(crate) struct Settings {
     unclip: f32,
     /// Pixels of a box's shorter side, as the network sees it.
     min_side: f32,
+}
+
+/// Width over height of a box from which it can be a row, or most of a row, of a machine-readable zone.
+const LONG: f32 = 9.0;
+
+impl Settings {
+    /// For a page that was cut out of its picture.
+    pub(crate) fn for_page(self) -> Self {
+        Self { longest_side: self.page_side.unwrap_or(self.longest_side), ..self }
+    }
 }
 
 /// A line of text on a picture.
@@ -94,10 +107,9 @@ impl Quad {
         [(right[0] - left[0]) / length, (right[1] - left[1]) / length]
     }
 
-    /// Whether it stands on its side: then the page does, too.
-    pub(crate) fn is_upright(&self) -> bool {
-        let [dx, dy] = self.direction();
-        dx.abs() >= dy.abs()
+    /// Whether it can be a row of a machine-readable zone: 30 characters of OCR-B are 20 times as wide as high.
+    pub(crate) fn is_long(&self) -> bool {
+        self.width() > LONG * self.height()
     }
 
     /// The same text after the picture, `size` wide and high before, was turned clockwise by quarter turns.

@@ -1,13 +1,16 @@
 //! The machine-readable zone of one side: its rows cut out, read carefully and decoded.
 
+use std::sync::Arc;
+
 use jiff::civil::Date;
 use opencv::core::{MatTraitConst, ToInputArray};
-use reinstate_domain::document::DocumentThresholds;
+use reinstate_domain::document::{DocumentThresholds, ReadingThresholds};
 
-use super::line::read_frames;
+use super::line::{Line, read_frames};
+use super::mrz::alphabet::Frames;
 use super::mrz::{Zone, read_zone};
 use super::page::Page;
-use super::rows::{Row, find_rows};
+use super::rows::{Candidate, Row, find_rows};
 use super::text::Quad;
 use super::{Error, Networks};
 use crate::models::Role;
@@ -49,9 +52,9 @@ impl Search {
             return Ok(());
         }
         let picture = page.picture.mat()?;
-        for rows in find_rows(&page.lines).into_iter().take(MOST_ZONES) {
-            for pass in passes {
-                self.cut_out(&picture, &rows, pass, networks, thresholds, today)?;
+        for candidate in find_rows(&page.lines).into_iter().take(MOST_ZONES) {
+            for pass in passes.iter().filter(|pass| pass.is_worth_it(&candidate)) {
+                self.cut_out(&picture, &candidate.rows, pass, networks, &thresholds.reading, today)?;
                 // A zone that was read with certainty and fails its digits must not be read again until it passes.
                 self.settled = self.best.as_ref().is_some_and(|found| {
                     let reading = &found.zone.reading;
@@ -71,31 +74,80 @@ impl Search {
         rows: &[Row],
         pass: &Pass,
         networks: &mut Networks,
-        thresholds: &DocumentThresholds,
+        limits: &ReadingThresholds,
         today: Date,
     ) -> Result<(), Error> {
         let tried: Vec<&Row> = rows.iter().filter(|row| row.seen || pass.unseen).collect();
-        // No zone has a single row.
-        if tried.len() < 2 {
-            return Ok(());
-        }
         let quads: Vec<Quad> = tried.iter().map(|row| row.quad.with_height(pass.height)).collect();
         let frames = read_frames(picture, &quads, &mut *networks.careful, Role::TextRecognitionCareful)?;
-        for count in [3, 2] {
-            let groups = frames.windows(count).zip(quads.windows(count)).zip(tried.windows(count));
-            for ((frames, quads), rows) in groups {
-                if pass.unseen && rows.iter().all(|row| row.seen) {
-                    continue;
-                }
-                let frames: Vec<_> = frames.iter().collect();
-                let Some(zone) = read_zone(&frames, &thresholds.reading, today) else { continue };
-                if self.best.as_ref().is_none_or(|best| zone.rank() > best.zone.rank()) {
-                    self.best = Some(Found { zone, quads: quads.to_vec() });
-                }
+        let frames: Vec<&Frames> = frames.iter().collect();
+        for (group, zone) in zones(&tried, &frames, pass.unseen, limits, today) {
+            if self.best.as_ref().is_none_or(|best| zone.rank() > best.zone.rank()) {
+                self.best = Some(Found { zone, quads: quads[group].to_vec() });
             }
         }
         Ok(())
     }
+}
+
+/// Every run of rows that is a zone in some format, and its reading. `unseen`: at least one of the rows was not seen.
+fn zones(
+    rows: &[&Row],
+    frames: &[&Frames],
+    unseen: bool,
+    limits: &ReadingThresholds,
+    today: Date,
+) -> Vec<(std::ops::Range<usize>, Zone)> {
+    let mut zones = Vec::new();
+    for count in [3, 2, 1] {
+        for first in 0..(rows.len() + 1).saturating_sub(count) {
+            let group = first..first + count;
+            if unseen && rows[group.clone()].iter().all(|row| row.seen) {
+                continue;
+            }
+            zones.extend(read_zone(&frames[group.clone()], limits, today).map(|zone| (group, zone)));
+        }
+    }
+    zones
+}
+
+/// The zone by what the fast recogniser already saw on its rows, when that leaves no doubt. Never an invalid one: what is in
+/// doubt is read carefully.
+pub(crate) fn at_first_sight(
+    page: &Page,
+    networks: &mut Networks,
+    thresholds: &DocumentThresholds,
+    today: Date,
+) -> Result<Option<Found>, Error> {
+    let Some(limits) = &thresholds.first_reading else { return Ok(None) };
+    for candidate in find_rows(&page.lines).into_iter().take(MOST_ZONES) {
+        let seen: Vec<&Row> = candidate.rows.iter().filter(|row| row.seen).collect();
+        if seen.len() == 1 && !candidate.one_line {
+            continue;
+        }
+        let frames = frames_of(page, &seen, networks)?;
+        let frames: Vec<&Frames> = frames.iter().map(Arc::as_ref).collect();
+        let valid = zones(&seen, &frames, false, limits, today)
+            .into_iter()
+            .find(|(_, zone)| zone.reading.valid && zone.reading.repairs.is_empty());
+        if let Some((group, zone)) = valid {
+            return Ok(Some(Found { zone, quads: seen[group].iter().map(|row| row.quad).collect() }));
+        }
+    }
+    Ok(None)
+}
+
+/// What the fast recogniser sees on these rows: where a line is all of a row, it was looked at already.
+fn frames_of(page: &Page, rows: &[&Row], networks: &mut Networks) -> Result<Vec<Arc<Frames>>, Error> {
+    let known = |row: &Row| page.lines.get(row.line?).and_then(|line: &Line| line.frames.clone());
+    let mut frames: Vec<Option<Arc<Frames>>> = rows.iter().map(|row| known(row)).collect();
+    let missing: Vec<usize> = (0..rows.len()).filter(|i| frames[*i].is_none()).collect();
+    let quads: Vec<Quad> = missing.iter().map(|i| rows[*i].quad).collect();
+    let read = read_frames(&page.picture.mat()?, &quads, &mut *networks.fast, Role::TextRecognition)?;
+    for (i, read) in missing.into_iter().zip(read) {
+        frames[i] = Some(Arc::new(read));
+    }
+    Ok(frames.into_iter().flatten().collect())
 }
 
 /// Groups of rows on a page that are tried as zones.
@@ -107,6 +159,16 @@ pub(crate) struct Pass {
     height: f32,
     /// Also where a row would only be.
     unseen: bool,
+}
+
+impl Pass {
+    /// A closer look, or one at rows that were not seen, is worth its price only where fillers are; a row that stands alone
+    /// only where it can be a driving licence's.
+    fn is_worth_it(&self, candidate: &Candidate) -> bool {
+        let seen = candidate.rows.iter().filter(|row| row.seen).count();
+        let closer = self.unseen || (self.height - 1.0).abs() > f32::EPSILON;
+        (!closer || candidate.fillers > 0) && (self.unseen || seen > 1 || candidate.one_line)
+    }
 }
 
 /// The rows as they were found. This is enough for most pages, and cheap enough to try both ways up.

@@ -83,8 +83,8 @@ pub(crate) fn visible(picture: &Picture, landmarks: &[Point; 5]) -> f32 {
 }
 
 /// The part of the picture around a box, `scale` times its size, moved inside the picture and, where it does not fit,
-/// smaller; then resized to `side` x `side`. RGB. As in Silent-Face-Anti-Spoofing's `generate_patches.py`.
-pub(crate) fn patch(picture: &Picture, bounds: [f32; 4], scale: f32, side: i32) -> opencv::Result<Mat> {
+/// smaller. As in Silent-Face-Anti-Spoofing's `generate_patches.py`.
+pub(crate) fn region(picture: &Picture, bounds: [f32; 4], scale: f32) -> Rect {
     let [x, y, width, height] = bounds;
     let (picture_width, picture_height) = (picture.width() as f32, picture.height() as f32);
     let scale = scale.min((picture_width - 1.0) / width).min((picture_height - 1.0) / height);
@@ -95,11 +95,20 @@ pub(crate) fn patch(picture: &Picture, bounds: [f32; 4], scale: f32, side: i32) 
     };
     let (left, right) = span(x, width, picture_width);
     let (top, bottom) = span(y, height, picture_height);
+    Rect::new(left, top, right - left + 1, bottom - top + 1)
+}
+
+/// That part of the picture, resized to `side` x `side`. RGB.
+pub(crate) fn cut(picture: &Picture, region: Rect, side: i32) -> opencv::Result<Mat> {
     let mat = picture.mat()?;
-    let part = Mat::roi(&mat, Rect::new(left, top, right - left + 1, bottom - top + 1))?;
     let mut patch = Mat::default();
-    resize(&part, &mut patch, Size::new(side, side), 0.0, 0.0, INTER_LINEAR)?;
+    resize(&Mat::roi(&mat, region)?, &mut patch, Size::new(side, side), 0.0, 0.0, INTER_LINEAR)?;
     Ok(patch)
+}
+
+/// What lies around a box, `scale` times its size, as `side` x `side` pixels. RGB.
+pub(crate) fn patch(picture: &Picture, bounds: [f32; 4], scale: f32, side: i32) -> opencv::Result<Mat> {
+    cut(picture, region(picture, bounds, scale), side)
 }
 
 /// The smallest square with the same middle as the box.

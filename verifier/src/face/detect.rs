@@ -2,7 +2,9 @@
 //! `prj-python/centerface.py`.
 
 use ndarray::{ArrayView3, ArrayViewD, Ix4};
-use opencv::core::{BORDER_CONSTANT, Mat, MatTraitConst, Scalar, Size, copy_make_border};
+use opencv::core::{
+    BORDER_CONSTANT, BORDER_ISOLATED, Mat, MatTraitConst, Rect, Scalar, Size, ToInputArray, copy_make_border,
+};
 use opencv::imgproc::{INTER_AREA, INTER_LINEAR, resize};
 use serde::Deserialize;
 
@@ -26,6 +28,23 @@ struct Settings {
     min_score: f32,
     /// Intersection over union from which two boxes are one face.
     max_overlap: f32,
+    /// Where to look, before looking closely.
+    coarse: Option<Coarse>,
+}
+
+/// A first look at the whole picture made small. Where it finds a face that is large enough, only the surroundings of the
+/// largest one are looked at closely: detection is most of the time that a pair of faces takes.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Coarse {
+    /// Pixels of the picture's longest side at the first look.
+    longest_side: u32,
+    /// Pixels of the largest face's shorter side at the first look. A smaller one, and nothing at all, is looked for in the
+    /// whole picture.
+    min_face: f32,
+    /// What is looked at beside a face, in widths, and above and below it, in heights. The network sees far: the points of a
+    /// face move when less of its surroundings is there.
+    margins: [f32; 2],
 }
 
 /// The detector of the default bundle.
@@ -46,11 +65,47 @@ impl CenterFace {
 
 impl FaceDetection for CenterFace {
     fn detect(&mut self, picture: &Picture) -> Result<Vec<DetectedFace>, Error> {
-        let longest = picture.width().max(picture.height()) as f32;
-        let scale = self.settings.longest_side as f32 / longest;
-        let input = shrink(picture, scale).map_err(|source| Error::Geometry { role: ROLE, source })?;
-        let tensor =
-            tensor(&input, self.model.spec()).map_err(|source| Error::Geometry { role: ROLE, source })?;
+        let close = self.scale(picture, self.settings.longest_side);
+        let Some(coarse) =
+            self.settings.coarse.filter(|coarse| coarse.longest_side < self.settings.longest_side)
+        else {
+            return self.look(&shrink(picture, close)?, close, [0, 0]);
+        };
+        let scale = self.scale(picture, coarse.longest_side);
+        let mut faces = self.look(&shrink(picture, scale)?, scale, [0, 0])?;
+        let area = |face: &DetectedFace| face.bounds[2] * face.bounds[3];
+        let largest = faces.iter().enumerate().max_by(|(_, a), (_, b)| area(a).total_cmp(&area(b)));
+        let whole = shrink(picture, close)?;
+        if let Some((n, face)) = largest
+            && face.bounds[2].min(face.bounds[3]) * scale >= coarse.min_face
+        {
+            let around = around(&whole, face.bounds.map(|v| v * close), coarse.margins);
+            let part = Mat::roi(&whole, around).map_err(geometry)?;
+            let part = padded(&part)?;
+            let seen = self.look(&part, close, [around.x, around.y])?;
+            let found = seen
+                .into_iter()
+                .max_by(|a, b| overlap(&a.bounds, &face.bounds).total_cmp(&overlap(&b.bounds, &face.bounds)));
+            if let Some(found) =
+                found.filter(|f| overlap(&f.bounds, &face.bounds) > self.settings.max_overlap)
+            {
+                faces[n] = found;
+                return Ok(faces);
+            }
+        }
+        self.look(&whole, close, [0, 0])
+    }
+}
+
+impl CenterFace {
+    /// Pixels of the network's input for each of the picture.
+    fn scale(&self, picture: &Picture, longest_side: u32) -> f32 {
+        longest_side as f32 / picture.width().max(picture.height()) as f32
+    }
+
+    /// The faces in an input that shows the picture at that scale from that corner on; in pixels of the picture.
+    fn look(&mut self, input: &Mat, scale: f32, corner: [i32; 2]) -> Result<Vec<DetectedFace>, Error> {
+        let tensor = tensor(input, self.model.spec()).map_err(geometry)?;
         let settings = self.settings;
         let found = self.model.run(tensor.view(), |outputs| {
             let maps = Maps::of(outputs).ok_or_else(|| Error::UnexpectedOutput {
@@ -60,29 +115,60 @@ impl FaceDetection for CenterFace {
             Ok(maps.faces(settings.min_score))
         })?;
         let mut faces = suppress(found, settings.max_overlap);
+        let [left, top] = corner.map(|v| v as f32);
         for face in &mut faces {
-            face.bounds = face.bounds.map(|v| v / scale);
-            face.landmarks = face.landmarks.map(|point| point.map(|v| v / scale));
+            let [x, y, width, height] = face.bounds;
+            face.bounds = [x + left, y + top, width, height].map(|v| v / scale);
+            face.landmarks = face.landmarks.map(|[x, y]| [x + left, y + top].map(|v| v / scale));
         }
         Ok(faces)
     }
 }
 
-/// The picture at that scale, with black to the right and below up to the next multiple.
-fn shrink(picture: &Picture, scale: f32) -> opencv::Result<Mat> {
+fn geometry(source: opencv::Error) -> Error {
+    Error::Geometry { role: ROLE, source }
+}
+
+/// A box with its margins, cut at the edges of the input, from a multiple on: the network then sees the same cells as in the
+/// whole.
+fn around(input: &Mat, [x, y, width, height]: [f32; 4], [beside, above]: [f32; 2]) -> Rect {
+    let span = |from: f32, length: f32, margin: f32, end: i32| {
+        let first = ((from - length * margin).max(0.0) as i32).min(end - 1) / MULTIPLE * MULTIPLE;
+        let last = ((from + length * (1.0 + margin)).ceil() as i32).clamp(first + 1, end);
+        (first, last - first)
+    };
+    let (left, columns) = span(x, width, beside, input.cols());
+    let (top, rows) = span(y, height, above, input.rows());
+    Rect::new(left, top, columns, rows)
+}
+
+/// The picture at that scale, padded.
+fn shrink(picture: &Picture, scale: f32) -> Result<Mat, Error> {
     let side = |pixels: u32| ((pixels as f32 * scale).round() as i32).max(1);
-    let (width, height) = (side(picture.width()), side(picture.height()));
+    let size = Size::new(side(picture.width()), side(picture.height()));
     let interpolation = if scale < 1.0 { INTER_AREA } else { INTER_LINEAR };
     let mut small = Mat::default();
-    resize(&picture.mat()?, &mut small, Size::new(width, height), 0.0, 0.0, interpolation)?;
+    let resized = picture.mat().and_then(|mat| resize(&mat, &mut small, size, 0.0, 0.0, interpolation));
+    resized.map_err(geometry)?;
+    padded(&small)
+}
+
+/// With black to the right and below up to the next multiple, in rows without gaps.
+fn padded(input: &(impl MatTraitConst + ToInputArray)) -> Result<Mat, Error> {
     let missing = |side: i32| (MULTIPLE - side % MULTIPLE) % MULTIPLE;
-    let (below, beside) = (missing(height), missing(width));
-    if below == 0 && beside == 0 {
-        return Ok(small);
-    }
+    let (below, beside) = (missing(input.rows()), missing(input.cols()));
     let mut padded = Mat::default();
-    copy_make_border(&small, &mut padded, 0, below, 0, beside, BORDER_CONSTANT, Scalar::default())?;
-    debug_assert_eq!((padded.rows() % MULTIPLE, padded.cols() % MULTIPLE), (0, 0));
+    let done = copy_make_border(
+        input,
+        &mut padded,
+        0,
+        below,
+        0,
+        beside,
+        BORDER_CONSTANT | BORDER_ISOLATED,
+        Scalar::default(),
+    );
+    done.map_err(geometry)?;
     Ok(padded)
 }
 
@@ -155,6 +241,7 @@ fn overlap(a: &[f32; 4], b: &[f32; 4]) -> f32 {
 #[cfg(test)]
 mod tests {
     use ndarray::{Array4, ArrayD};
+    use opencv::core::CV_8UC3;
 
     use super::*;
 
@@ -182,6 +269,17 @@ mod tests {
         assert!((x - (12.0 - 8.0)).abs() < 1e-4 && (y - (23.0 - 12.0)).abs() < 1e-4);
         let nose = faces[0].landmarks[2];
         assert!((nose[0] - (x + 4.0)).abs() < 1e-4 && (nose[1] - (y + 12.0)).abs() < 1e-4);
+    }
+
+    #[test]
+    fn the_surroundings_of_a_face_begin_at_a_multiple_and_end_with_the_input() {
+        let input = Mat::new_rows_cols_with_default(480, 640, CV_8UC3, Scalar::default()).unwrap();
+        let inside = around(&input, [200.0, 150.0, 100.0, 120.0], [0.5, 0.25]);
+        assert_eq!(inside, Rect::new(128, 96, 222, 204));
+        let over_the_edge = around(&input, [-50.0, 400.0, 900.0, 300.0], [0.5, 0.5]);
+        assert_eq!(over_the_edge, Rect::new(0, 224, 640, 256));
+        let outside = around(&input, [700.0, 700.0, 50.0, 50.0], [0.0, 0.0]);
+        assert!(outside.width >= 1 && outside.x + outside.width <= 640 && outside.height >= 1);
     }
 
     #[test]

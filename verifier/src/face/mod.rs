@@ -2,24 +2,28 @@
 
 mod align;
 mod detect;
+mod movement;
 mod networks;
 mod quality;
 mod upright;
 
 pub use detect::CenterFace;
-pub use networks::{Embedding, Liveness, Pose};
+pub use networks::{Embedding, Eyes, Landmarks, Liveness, Pose};
 
 use std::borrow::Cow;
 
+use opencv::core::Mat;
 use reinstate_domain::evidence::ModelRef;
 use reinstate_domain::face::{
-    Action, FaceBox, FaceMeasures, FaceObservation, FrameObservation, Reference, Similarity,
+    Action, FaceBox, FaceMeasures, FaceObservation, FrameObservation, Movement, Reference, Similarity,
 };
 use reinstate_domain::reason::ReasonCode;
 
 use crate::image::Picture;
 use crate::models::{Bundle, Error, Role};
-use crate::recognise::{DetectedFace, FaceDetection, FaceEmbedding, FaceLiveness, FacePose};
+use crate::recognise::{
+    DetectedFace, EyeState, FaceDetection, FaceEmbedding, FaceLandmarks, FaceLiveness, FacePose, Landmarks68,
+};
 use crate::timing::Timings;
 use upright::{Upright, find_upright};
 
@@ -31,7 +35,8 @@ pub struct Frame<'a> {
     pub image: &'a [u8],
 }
 
-/// What was seen, and how long it took: `decode`, `detect`, `quality`, `pose`, `liveness`, `embed`.
+/// What was seen, and how long it took: `decode`, `detect`, `quality`, `pose`, `landmarks`, `liveness`,
+/// `embed`, `movement`.
 #[derive(Debug)]
 pub struct FaceExamination {
     pub observation: FaceObservation,
@@ -44,12 +49,23 @@ pub struct FaceMatcher {
     embedding: Box<dyn FaceEmbedding + Send>,
     liveness: Box<dyn FaceLiveness + Send>,
     pose: Box<dyn FacePose + Send>,
+    /// A bundle may have neither of these, or landmarks alone. What they measure is then missing from the observation, and an
+    /// action that needs it is left to a person.
+    landmarks: Option<Box<dyn FaceLandmarks + Send>>,
+    eyes: Option<Box<dyn EyeState + Send>>,
 }
 
 /// What was measured on one frame, with what is needed to compare it.
 struct Seen {
     observation: FrameObservation,
-    embedding: Option<Vec<f32>>,
+    face: Option<Face>,
+}
+
+/// The face of a frame.
+struct Face {
+    embedding: Vec<f32>,
+    aligned: Mat,
+    landmarks: Option<Landmarks68>,
 }
 
 impl FaceMatcher {
@@ -63,6 +79,14 @@ impl FaceMatcher {
             embedding: Box::new(Embedding::new(bundle)?),
             liveness: Box::new(Liveness::new(bundle)?),
             pose: Box::new(Pose::new(bundle)?),
+            landmarks: match bundle.has(Role::FaceLandmarks) {
+                true => Some(Box::new(Landmarks::new(bundle)?)),
+                false => None,
+            },
+            eyes: match bundle.has(Role::FaceEyes) && bundle.has(Role::FaceLandmarks) {
+                true => Some(Box::new(Eyes::new(bundle)?)),
+                false => None,
+            },
         })
     }
 
@@ -71,8 +95,9 @@ impl FaceMatcher {
     /// # Errors
     /// The bundle has no model for a role.
     pub fn models(bundle: &Bundle) -> Result<Vec<ModelRef>, Error> {
-        let roles = [Role::FaceDetection, Role::FaceEmbedding, Role::FaceLiveness, Role::FacePose];
-        roles.into_iter().map(|role| bundle.model_ref(role)).collect()
+        let needed = [Role::FaceDetection, Role::FaceEmbedding, Role::FaceLiveness, Role::FacePose];
+        let further = [Role::FaceLandmarks, Role::FaceEyes].into_iter().filter(|role| bundle.has(*role));
+        needed.into_iter().chain(further).map(|role| bundle.model_ref(role)).collect()
     }
 
     /// Looks at the frames of a challenge and compares them with the references (image files).
@@ -90,31 +115,38 @@ impl FaceMatcher {
         for frame in frames {
             seen.push(self.look(frame, &mut timings)?);
         }
-        let embeddings: Option<Vec<_>> = seen.iter().map(|frame| frame.embedding.clone()).collect();
-        let embeddings = embeddings.unwrap_or_default();
+        if frames.iter().any(|frame| frame.action != Action::LookAhead) {
+            timings.measure("movement", || follow(&mut seen))?;
+        }
+        let embeddings: Vec<_> =
+            seen.iter().filter_map(|s| Some(s.face.as_ref()?.embedding.as_slice())).collect();
+        // With a frame that shows no face there is nothing to decide, and nothing is compared.
+        let best = (embeddings.len() == seen.len()).then(|| best(&seen)).flatten();
         let mut similarities = Vec::with_capacity(references.len());
         for (reference, image) in references {
-            similarities.push(self.compare(*reference, image, &embeddings, &mut timings)?);
+            similarities.push(self.compare(*reference, image, best, &mut timings)?);
         }
+        let consistency = consistency(&embeddings);
         let frames: Vec<_> = seen.into_iter().map(|frame| frame.observation).collect();
         let scores = frames.iter().filter_map(|frame| frame.measures.as_ref()).map(|m| m.liveness);
-        let observation = FaceObservation {
-            liveness: scores.min_by(f32::total_cmp),
-            consistency: consistency(&embeddings),
-            similarities,
-            frames,
-        };
+        let liveness = scores.min_by(f32::total_cmp);
+        let observation = FaceObservation { liveness, consistency, similarities, frames };
         Ok(FaceExamination { observation, timings })
     }
 
     fn look(&mut self, frame: &Frame<'_>, timings: &mut Timings) -> Result<Seen, Error> {
-        let mut observation =
-            FrameObservation { action: frame.action, fault: None, faces: Vec::new(), measures: None };
+        let mut observation = FrameObservation {
+            action: frame.action,
+            fault: None,
+            faces: Vec::new(),
+            measures: None,
+            movement: None,
+        };
         let picture = match timings.measure("decode", || Picture::decode(frame.image)) {
             Ok(picture) => picture,
             Err(fault) => {
                 observation.fault = Some(fault.reason());
-                return Ok(Seen { observation, embedding: None });
+                return Ok(Seen { observation, face: None });
             }
         };
         let small = timings.measure("detect", || working_size(&picture))?;
@@ -128,23 +160,35 @@ impl FaceMatcher {
                 score: face.score,
             })
             .collect();
-        let Some(face) = upright.faces.first() else {
-            return Ok(Seen { observation, embedding: None });
+        let Some(face) = upright.faces.first() else { return Ok(Seen { observation, face: None }) };
+        let picture = &*upright.picture;
+        let aligned = align::align(picture, &face.landmarks).map_err(geometry)?;
+        let landmarks = match &mut self.landmarks {
+            Some(network) => Some(timings.measure("landmarks", || network.landmarks(picture, face))?),
+            None => None,
         };
-        observation.measures = Some(self.measure(&upright.picture, face, timings)?);
-        let embedding = timings.measure("embed", || self.embedding.embed(&upright.picture, face))?;
-        Ok(Seen { observation, embedding: Some(embedding) })
+        observation.measures = Some(self.measure(picture, face, &aligned, landmarks.as_ref(), timings)?);
+        let embedding = timings.measure("embed", || self.embedding.embed(picture, face))?;
+        Ok(Seen { observation, face: Some(Face { embedding, aligned, landmarks }) })
     }
 
     fn measure(
         &mut self,
         picture: &Picture,
         face: &DetectedFace,
+        aligned: &Mat,
+        landmarks: Option<&Landmarks68>,
         timings: &mut Timings,
     ) -> Result<FaceMeasures, Error> {
-        let quality = timings
-            .measure("quality", || quality::measure(&align::align(picture, &face.landmarks)?))
-            .map_err(|source| Error::Geometry { role: Role::FaceDetection, source })?;
+        let quality = timings.measure("quality", || quality::measure(aligned)).map_err(geometry)?;
+        let pattern =
+            timings.measure("quality", || quality::pattern(picture, face.bounds)).map_err(geometry)?;
+        let eyes_open = match (&mut self.eyes, landmarks) {
+            (Some(network), Some(points)) => {
+                Some(timings.measure("landmarks", || network.open(picture, points))?)
+            }
+            _ => None,
+        };
         let angles = timings.measure("pose", || self.pose.pose(picture, face))?;
         let liveness = timings.measure("liveness", || self.liveness.liveness(picture, face))?;
         let [_, _, width, height] = face.bounds;
@@ -157,6 +201,11 @@ impl FaceMatcher {
             pitch: angles.pitch,
             roll: angles.roll,
             liveness,
+            overexposed: Some(quality.overexposed),
+            side_light: Some(quality.side_light),
+            pattern: Some(pattern),
+            eyes_open,
+            misfit: landmarks.map(|points| movement::misfit(points, &face.landmarks)),
         })
     }
 
@@ -164,11 +213,11 @@ impl FaceMatcher {
         &mut self,
         reference: Reference,
         image: &[u8],
-        frames: &[Vec<f32>],
+        best: Option<&[f32]>,
         timings: &mut Timings,
     ) -> Result<Similarity, Error> {
         let (fault, cosine) = match self.represent(image, timings)? {
-            Ok(face) => (None, common(frames).map(|common| cosine(&common, &face))),
+            Ok(face) => (None, best.map(|best| cosine(best, &face))),
             Err(fault) => (Some(fault), None),
         };
         Ok(Similarity { reference, fault, cosine })
@@ -195,22 +244,49 @@ impl FaceMatcher {
     }
 }
 
-/// The face that all frames share: the mean of their vectors.
-fn common(frames: &[Vec<f32>]) -> Option<Vec<f32>> {
-    let (first, others) = frames.split_first()?;
-    let mut sum = first.clone();
+/// Measures how each face moved since the first frame.
+fn follow(seen: &mut [Seen]) -> Result<(), Error> {
+    let Some((first, others)) = seen.split_first_mut() else { return Ok(()) };
+    let (Some(face), Some(start)) = (&first.face, &first.observation.measures) else { return Ok(()) };
     for other in others {
-        sum.iter_mut().zip(other).for_each(|(sum, v)| *sum += v);
+        let (Some(moved), Some(end)) = (&other.face, &other.observation.measures) else { continue };
+        let parallax = match (&face.landmarks, &moved.landmarks) {
+            (Some(from), Some(to)) => movement::parallax(from, to).map_err(geometry)?,
+            _ => None,
+        };
+        other.observation.movement = Some(Movement {
+            yaw: end.yaw - start.yaw,
+            pitch: end.pitch - start.pitch,
+            roll: end.roll - start.roll,
+            parallax,
+            likeness: quality::likeness(&face.aligned, &moved.aligned).map_err(geometry)?,
+        });
     }
-    networks::normalise(&mut sum);
-    Some(sum)
+    Ok(())
+}
+
+/// The vector of the best frame that looks ahead: large, sharp, straight and in good light. That all frames show one person
+/// is judged beside it, so that a good frame of one can't stand for two of another.
+fn best(seen: &[Seen]) -> Option<&[f32]> {
+    let worth = |m: &FaceMeasures| {
+        let straight = m.yaw.to_radians().cos() * m.pitch.to_radians().cos();
+        (m.size / align::ALIGNED as f32).min(1.0) * m.visible * m.sharpness.min(0.5) * m.brightness * straight
+    };
+    let ahead = seen.iter().filter(|s| s.observation.action == Action::LookAhead);
+    let rated =
+        ahead.filter_map(|s| Some((worth(s.observation.measures.as_ref()?), &s.face.as_ref()?.embedding)));
+    rated.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, embedding)| embedding.as_slice())
 }
 
 /// The lowest cosine between two of the frames.
-fn consistency(frames: &[Vec<f32>]) -> Option<f32> {
+fn consistency(frames: &[&[f32]]) -> Option<f32> {
     let pairs =
         frames.iter().enumerate().flat_map(|(i, a)| frames[i + 1..].iter().map(move |b| cosine(a, b)));
     pairs.min_by(f32::total_cmp)
+}
+
+fn geometry(source: opencv::Error) -> Error {
+    Error::Geometry { role: Role::FaceDetection, source }
 }
 
 /// The cosine of two vectors of length 1.
@@ -223,122 +299,8 @@ pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
 /// out of a huge photo aliases, which the liveness network takes for a screen.
 fn working_size(picture: &Picture) -> Result<Cow<'_, Picture>, Error> {
     const LONGEST_SIDE: u32 = 1280;
-    picture.within(LONGEST_SIDE).map_err(|source| Error::Geometry { role: Role::FaceDetection, source })
+    picture.within(LONGEST_SIDE).map_err(geometry)
 }
 
 #[cfg(test)]
-mod tests {
-    use image::{Rgb, RgbImage};
-
-    use super::*;
-    use crate::recognise::Angles;
-
-    /// Knows the right answer: a picture's first pixel says how many faces it shows, and whose.
-    struct Oracle;
-
-    impl FaceDetection for Oracle {
-        fn detect(&mut self, picture: &Picture) -> Result<Vec<DetectedFace>, Error> {
-            let landmarks = [[80.0, 90.0], [120.0, 90.0], [100.0, 110.0], [85.0, 130.0], [115.0, 130.0]];
-            let face = |i: u8| DetectedFace {
-                bounds: [60.0, 50.0, 80.0 - f32::from(i), 100.0],
-                score: 0.5 + f32::from(i) / 100.0,
-                landmarks,
-            };
-            Ok((0..picture.rgb().get_pixel(0, 0).0[0]).rev().map(face).collect())
-        }
-    }
-
-    impl FaceEmbedding for Oracle {
-        fn embed(&mut self, picture: &Picture, _: &DetectedFace) -> Result<Vec<f32>, Error> {
-            let angle = f32::from(picture.rgb().get_pixel(0, 0).0[1]).to_radians();
-            Ok(vec![angle.cos(), angle.sin()])
-        }
-    }
-
-    impl FaceLiveness for Oracle {
-        fn liveness(&mut self, picture: &Picture, _: &DetectedFace) -> Result<f32, Error> {
-            Ok(f32::from(picture.rgb().get_pixel(0, 0).0[2]) / 100.0)
-        }
-    }
-
-    impl FacePose for Oracle {
-        fn pose(&mut self, _: &Picture, _: &DetectedFace) -> Result<Angles, Error> {
-            Ok(Angles { yaw: 1.0, pitch: 2.0, roll: 3.0 })
-        }
-    }
-
-    fn matcher() -> FaceMatcher {
-        FaceMatcher {
-            detection: Box::new(Oracle),
-            embedding: Box::new(Oracle),
-            liveness: Box::new(Oracle),
-            pose: Box::new(Oracle),
-        }
-    }
-
-    /// An image file with that many faces, of somebody at that angle, so live.
-    fn file(faces: u8, degrees: u8, percent_live: u8) -> Vec<u8> {
-        let image = RgbImage::from_pixel(200, 200, Rgb([faces, degrees, percent_live]));
-        Picture::from_rgb(image).png().unwrap()
-    }
-
-    fn examine(frames: &[Vec<u8>], references: &[Vec<u8>]) -> FaceObservation {
-        let frames: Vec<_> =
-            frames.iter().map(|image| Frame { action: Action::LookAhead, image: image.as_slice() }).collect();
-        let references: Vec<_> =
-            references.iter().map(|image| (Reference::OnFile, image.as_slice())).collect();
-        matcher().examine(&frames, &references).unwrap().observation
-    }
-
-    #[track_caller]
-    fn is_cosine(cosine: Option<f32>, degrees: f32) {
-        let cosine = cosine.unwrap();
-        assert!(
-            (cosine - degrees.to_radians().cos()).abs() < 1e-3,
-            "{cosine} is not the cosine of {degrees}"
-        );
-    }
-
-    #[test]
-    fn frames_are_compared_by_their_common_face_and_with_each_other() {
-        let observation = examine(&[file(1, 10, 90), file(1, 20, 70), file(1, 30, 80)], &[file(1, 60, 0)]);
-        is_cosine(observation.similarity(), 40.0);
-        is_cosine(observation.consistency, 20.0);
-        assert_eq!(observation.liveness, Some(0.7));
-    }
-
-    #[test]
-    fn the_lowest_of_two_references_is_the_similarity() {
-        let observation = examine(&[file(1, 10, 90)], &[file(1, 15, 0), file(1, 50, 0)]);
-        is_cosine(observation.similarity(), 40.0);
-        assert_eq!(observation.consistency, None);
-    }
-
-    #[test]
-    fn a_frame_without_a_face_leaves_nothing_to_compare_and_the_others_measured() {
-        let observation = examine(&[file(1, 10, 90), file(0, 0, 0)], &[file(1, 10, 0)]);
-        assert_eq!(observation.similarity(), None);
-        assert!(observation.frames[0].measures.is_some() && observation.frames[1].measures.is_none());
-    }
-
-    #[test]
-    fn a_reference_without_a_face_says_so() {
-        let observation = examine(&[file(1, 10, 90)], &[file(0, 0, 0), b"not an image".to_vec()]);
-        let faults: Vec<_> = observation.similarities.iter().map(|s| s.fault).collect();
-        assert_eq!(faults, [Some(ReasonCode::FaceNotFound), Some(ReasonCode::ImageUnsupported)]);
-    }
-
-    #[test]
-    fn a_frame_that_is_no_image_is_a_fault_of_that_frame() {
-        let observation = examine(&[b"not an image".to_vec(), file(1, 10, 90)], &[]);
-        assert_eq!(observation.frames[0].fault, Some(ReasonCode::ImageUnsupported));
-        assert_eq!(observation.frames[1].fault, None);
-    }
-
-    #[test]
-    fn the_largest_face_comes_first_and_is_the_one_that_is_measured() {
-        let frame = &examine(&[file(3, 10, 90)], &[]).frames[0];
-        assert_eq!(frame.faces.iter().map(|face| face.bounds[2]).collect::<Vec<_>>(), [80.0, 79.0, 78.0]);
-        assert_eq!(frame.measures.as_ref().unwrap().size, 80.0);
-    }
-}
+mod tests;

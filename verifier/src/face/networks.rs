@@ -1,13 +1,16 @@
-//! Whose face it is, whether it is one, and where it looks: three networks that see one face each.
+//! Whose face it is, whether it is one, where it looks, where its parts are and whether its eyes are open: networks that see
+//! one face, or one eye, each.
 
 use ndarray::{ArrayView1, ArrayViewD};
 use opencv::core::Mat;
 use serde::Deserialize;
 
-use super::align::{align, patch, square};
+use super::align::{align, cut, patch, region, square};
 use crate::image::Picture;
 use crate::models::{Bundle, Error, OnnxModel, Role, tensor};
-use crate::recognise::{Angles, DetectedFace, FaceEmbedding, FaceLiveness, FacePose};
+use crate::recognise::{
+    Angles, DetectedFace, EyeState, FaceEmbedding, FaceLandmarks, FaceLiveness, FacePose, Landmarks68,
+};
 
 /// A network that turns an aligned face (112 x 112) into a vector.
 #[derive(Debug)]
@@ -121,6 +124,91 @@ impl FacePose for Pose {
             Angles { yaw: angle(0), pitch: angle(1), roll: angle(2) }
         })?;
         Ok(angles)
+    }
+}
+
+/// A network that places 68 points in a face's box.
+#[derive(Debug)]
+pub struct Landmarks {
+    model: OnnxModel,
+}
+
+impl Landmarks {
+    /// # Errors
+    /// The bundle's model is missing, altered, or of another kind.
+    pub fn new(bundle: &Bundle) -> Result<Self, Error> {
+        let NoSettings {} = bundle.settings(Role::FaceLandmarks, "landmarks68")?;
+        Ok(Self { model: bundle.model(Role::FaceLandmarks)? })
+    }
+}
+
+impl FaceLandmarks for Landmarks {
+    fn landmarks(&mut self, picture: &Picture, face: &DetectedFace) -> Result<Landmarks68, Error> {
+        let region = region(picture, face.bounds, 1.0);
+        let patch = cut(picture, region, side(&self.model));
+        // x and y of each point in turn, as fractions of what the network saw.
+        let fractions =
+            run(&mut self.model, patch, |outputs| outputs[0].iter().copied().collect::<Vec<f32>>())?;
+        let (fractions, _) = fractions.as_chunks::<2>();
+        let points: Vec<_> = fractions
+            .iter()
+            .map(|[x, y]| {
+                [region.x as f32 + x * region.width as f32, region.y as f32 + y * region.height as f32]
+            })
+            .collect();
+        points.try_into().map_err(|points: Vec<_>| Error::UnexpectedOutput {
+            role: Role::FaceLandmarks,
+            detail: format!("{} points instead of 68", points.len()),
+        })
+    }
+}
+
+/// A network that sees one eye.
+#[derive(Debug)]
+pub struct Eyes {
+    model: OnnxModel,
+    settings: EyeSettings,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EyeSettings {
+    /// Times the width of an eye that the network sees.
+    scale: f32,
+    /// The output that means open.
+    open_class: usize,
+}
+
+impl Eyes {
+    /// # Errors
+    /// The bundle's model is missing, altered, or of another kind.
+    pub fn new(bundle: &Bundle) -> Result<Self, Error> {
+        let settings = bundle.settings(Role::FaceEyes, "eye_state")?;
+        Ok(Self { model: bundle.model(Role::FaceEyes)?, settings })
+    }
+
+    /// The eye whose outer corner on the picture's left is point `corner`.
+    fn one(&mut self, picture: &Picture, landmarks: &Landmarks68, corner: usize) -> Result<f32, Error> {
+        // Two points of each lid, without the corners.
+        let lids = [1, 2, 4, 5].map(|n| landmarks[corner + n]);
+        let middle = [0, 1].map(|axis| lids.iter().map(|point| point[axis]).sum::<f32>() / 4.0);
+        let [from, to] = [landmarks[corner], landmarks[corner + 3]];
+        let width = ((to[0] - from[0]).hypot(to[1] - from[1]) * self.settings.scale).max(1.0);
+        let bounds = [middle[0] - width / 2.0, middle[1] - width / 2.0, width, width];
+        let side = side(&self.model);
+        let classes =
+            run(&mut self.model, patch(picture, bounds, 1.0, side), |outputs| softmax(&outputs[0]))?;
+        let open_class = self.settings.open_class;
+        classes.get(open_class).copied().ok_or_else(|| Error::UnexpectedOutput {
+            role: Role::FaceEyes,
+            detail: format!("{} classes, of which open should be number {open_class}", classes.len()),
+        })
+    }
+}
+
+impl EyeState for Eyes {
+    fn open(&mut self, picture: &Picture, landmarks: &Landmarks68) -> Result<[f32; 2], Error> {
+        Ok([self.one(picture, landmarks, 36)?, self.one(picture, landmarks, 42)?])
     }
 }
 

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use reinstate_domain::document::DocumentThresholds;
 use reinstate_domain::evidence::ModelRef;
-use reinstate_domain::face::FaceThresholds;
+use reinstate_domain::face::{Calibration, FaceThresholds};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use super::{Error, OnnxModel, cache_dir};
+use super::{Error, OnnxModel, cache_dir, negligible};
 
 /// The default bundle's manifest, compiled in: an installed program needs only the weights.
 const DEFAULT_MANIFEST: &str = include_str!("../../../models/default/manifest.toml");
@@ -30,6 +30,10 @@ pub enum Role {
     FaceEmbedding,
     FaceLiveness,
     FacePose,
+    /// May be missing: see [`crate::face`].
+    FaceLandmarks,
+    /// May be missing, and needs the landmarks.
+    FaceEyes,
 }
 
 impl Role {
@@ -44,6 +48,8 @@ impl Role {
             Self::FaceEmbedding => "face_embedding",
             Self::FaceLiveness => "face_liveness",
             Self::FacePose => "face_pose",
+            Self::FaceLandmarks => "face_landmarks",
+            Self::FaceEyes => "face_eyes",
         }
     }
 }
@@ -60,6 +66,8 @@ impl fmt::Display for Role {
 pub enum Channels {
     Rgb,
     Bgr,
+    /// One sample: 0.299 R + 0.587 G + 0.114 B. Its `mean` and `std` are the first of three.
+    Grey,
 }
 
 /// A tensor's name and shape; -1 is any size.
@@ -101,6 +109,8 @@ struct Manifest {
     version: String,
     models: BTreeMap<Role, ModelSpec>,
     face: FaceThresholds,
+    #[serde(default)]
+    face_calibration: Option<Calibration>,
     document: DocumentThresholds,
 }
 
@@ -160,6 +170,13 @@ impl Bundle {
         Ok(Self { folder, manifest, text })
     }
 
+    /// For the fuzz target: the manifest alone.
+    #[cfg(fuzzing)]
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let manifest = toml::from_str(text).ok()?;
+        Some(Self { folder: PathBuf::new(), manifest, text: text.to_owned() })
+    }
+
     #[must_use]
     pub fn name(&self) -> &str {
         &self.manifest.name
@@ -187,9 +204,21 @@ impl Bundle {
         &self.manifest.face
     }
 
+    /// What a cosine of the bundle's embedding is worth, when that was estimated.
+    #[must_use]
+    pub fn face_calibration(&self) -> Option<&Calibration> {
+        self.manifest.face_calibration.as_ref()
+    }
+
     #[must_use]
     pub fn document_thresholds(&self) -> &DocumentThresholds {
         &self.manifest.document
+    }
+
+    /// Whether the bundle has a model for the role.
+    #[must_use]
+    pub fn has(&self, role: Role) -> bool {
+        self.manifest.models.contains_key(&role)
     }
 
     /// # Errors
@@ -226,14 +255,16 @@ impl Bundle {
     /// # Errors
     /// The file is missing or altered, its shapes are others, or ONNX Runtime refuses it.
     pub fn model(&self, role: Role) -> Result<OnnxModel, Error> {
-        OnnxModel::new(role, self.spec(role)?, &self.path(role)?, &self.bytes(role)?)
+        let mut bytes = self.bytes(role)?;
+        negligible::flush(&mut bytes);
+        OnnxModel::new(role, self.spec(role)?, &self.path(role)?, &bytes)
     }
 
     fn path(&self, role: Role) -> Result<PathBuf, Error> {
         Ok(self.folder.join(&self.spec(role)?.file))
     }
 
-    /// The very bytes that were hashed are the ones that get used.
+    /// The very bytes that were hashed are the ones that get used, but for negligible weights.
     fn bytes(&self, role: Role) -> Result<Vec<u8>, Error> {
         let path = self.path(role)?;
         let bytes =

@@ -8,8 +8,8 @@ use reinstate_process::in_one_line;
 use reinstate_process::settings::given;
 
 use crate::Settings;
-use crate::engine::{self, Engine};
-use crate::models::Bundle;
+use crate::contain::Program;
+use crate::engine::Engine;
 
 /// How long to wait before the models are looked at again.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -64,14 +64,12 @@ impl EngineRoom {
 
     /// Starts the engine; until it can be started says why not and looks again, so that a file which is put in its place is
     /// taken up without a restart.
-    pub async fn start(&self, settings: &Settings) {
-        let threads = settings.threads;
+    pub async fn start(&self, program: &Program, settings: &Settings) {
         loop {
-            let folder = given(&settings.models).map(PathBuf::from);
+            let (program, settings) = (program.clone(), settings.clone());
             let started = tokio::task::spawn_blocking(move || {
-                Bundle::load(folder.as_deref())
-                    .map_err(engine::Error::from)
-                    .and_then(|b| Engine::start(b, threads))
+                let folder = given(&settings.models).map(PathBuf::from);
+                Engine::start(&program, folder.as_deref(), &settings)
             });
             let unusable = match started.await {
                 Ok(Ok(engine)) => {
@@ -85,10 +83,7 @@ impl EngineRoom {
                 }
                 Ok(Err(error)) => {
                     tracing::error!(error = in_one_line(&error), "documents and faces wait for the models");
-                    match &error {
-                        engine::Error::Models(error) => error.in_public(),
-                        _ => "the engine could not be started".to_owned(),
-                    }
+                    error.in_public()
                 }
                 Err(_) => {
                     tracing::error!("starting the models panicked");

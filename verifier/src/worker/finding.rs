@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use reinstate_domain::document::DocumentObservation;
 use reinstate_domain::entry::Hash;
 use reinstate_domain::evidence::{BundleRef, Decision, Finding, ModelRef, Verdict};
-use reinstate_domain::face::FaceObservation;
+use reinstate_domain::face::{FaceObservation, FaceThresholds, FalseMatchRates};
 use reinstate_domain::ids::AccountId;
+use reinstate_domain::policy::FaceTerms;
 use reinstate_domain::reason::ReasonCode;
 use reinstate_domain::sealed::{BlobId, Sealed, purpose};
 use reinstate_store::keys::DataKey;
@@ -18,8 +19,28 @@ use super::Error;
 use crate::document::DocumentReader;
 use crate::engine::Engine;
 use crate::face::FaceMatcher;
-use crate::models::{self, ONNX_RUNTIME};
+use crate::models::{self, Bundle, ONNX_RUNTIME};
 use crate::timing::Timings;
+
+/// What a face is judged by: the bundle's thresholds, with the cosines that the policy's rates stand for where the policy names
+/// rates and the bundle is calibrated.
+pub(super) struct FaceBounds {
+    pub(super) thresholds: FaceThresholds,
+    /// The rates that were used.
+    rates: Option<FalseMatchRates>,
+}
+
+impl FaceBounds {
+    pub(super) fn of(bundle: &Bundle, terms: Option<&FaceTerms>) -> Self {
+        let thresholds = bundle.face_thresholds();
+        match terms.and_then(FaceTerms::rates).zip(bundle.face_calibration()) {
+            Some((rates, calibration)) => {
+                Self { thresholds: thresholds.at(rates, calibration), rates: Some(rates) }
+            }
+            None => Self { thresholds: thresholds.clone(), rates: None },
+        }
+    }
+}
 
 /// What was looked at, by what, for whom.
 pub(super) struct Subject<'a> {
@@ -39,6 +60,7 @@ impl Subject<'_> {
     ) -> Result<Finding, Error> {
         let mut scores = BTreeMap::new();
         numbers(&observation.quality, "", &mut scores)?;
+        numbers(&observation.signals, "signal_", &mut scores)?;
         if let Some(mrz) = &observation.mrz {
             let failed = mrz.checks.iter().filter(|check| !check.passed).count();
             scores.insert("mrz_certainty".into(), six_decimals(f64::from(mrz.certainty)));
@@ -51,8 +73,13 @@ impl Subject<'_> {
         self.finding(verdict, observation, scores, thresholds, models, portrait)
     }
 
-    /// The finding on a face.
-    pub(super) fn face(self, observation: &FaceObservation, verdict: Verdict) -> Result<Finding, Error> {
+    /// The finding on a face, judged by `bounds`.
+    pub(super) fn face(
+        self,
+        observation: &FaceObservation,
+        bounds: &FaceBounds,
+        verdict: Verdict,
+    ) -> Result<Finding, Error> {
         let mut scores = BTreeMap::new();
         let mut measured = vec![
             ("liveness".to_owned(), observation.liveness),
@@ -68,12 +95,27 @@ impl Subject<'_> {
             if let Some(measures) = &frame.measures {
                 numbers(measures, &format!("frame_{n}_"), &mut scores)?;
             }
+            if let Some(movement) = &frame.movement {
+                numbers(movement, &format!("frame_{n}_moved_"), &mut scores)?;
+            }
         }
         scores.extend(
             measured.into_iter().filter_map(|(name, value)| Some((name, six_decimals(f64::from(value?))))),
         );
+        // The rate of the lowest similarity, which is the one that decides. Whether the policy's rates were used: without a
+        // calibration the bundle's own thresholds hold.
+        let calibration = self.engine.bundle().face_calibration();
+        if let Some((calibration, cosine)) = calibration.zip(observation.similarity()) {
+            let rate = calibration.false_match_rate(cosine);
+            scores.insert("estimated_false_match_rate".into(), rate);
+        }
+        scores.insert("calibrated".into(), f64::from(u8::from(bounds.rates.is_some())));
         let mut thresholds = BTreeMap::new();
-        numbers(self.engine.bundle().face_thresholds(), "", &mut thresholds)?;
+        numbers(&bounds.thresholds, "", &mut thresholds)?;
+        if let Some(rates) = bounds.rates {
+            thresholds.insert("max_false_match_rate".into(), rates.pass);
+            thresholds.insert("review_false_match_rate".into(), rates.review);
+        }
         let models = FaceMatcher::models(self.engine.bundle());
         self.finding(verdict, observation, scores, thresholds, models, None)
     }
@@ -166,5 +208,33 @@ pub(super) fn record_timings(kind: &'static str, timings: &Timings) {
     for (stage, spent) in timings.stages() {
         let labels = [("kind", kind), ("stage", stage)];
         metrics::histogram!("reinstate_verifier_stage_seconds", &labels).record(spent.wall.as_secs_f64());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reinstate_domain::policy::{EXCHANGE, NIST_AAL2, Policy};
+
+    use super::*;
+
+    fn bounds(policy: &str) -> FaceBounds {
+        let policy = Policy::parse(policy).unwrap();
+        FaceBounds::of(&Bundle::open(None).unwrap(), Some(&policy.terms().face))
+    }
+
+    #[test]
+    fn the_rates_of_the_shipped_policies_are_cosines_of_the_default_bundle() {
+        let exchange = bounds(EXCHANGE);
+        assert_eq!((exchange.thresholds.match_at, exchange.thresholds.review_at), (0.42, 0.30));
+        assert!(exchange.rates.is_some());
+        assert_eq!(bounds(NIST_AAL2).thresholds.match_at, 0.50);
+    }
+
+    #[test]
+    fn a_policy_without_rates_leaves_the_bundles_own_thresholds() {
+        let silent = EXCHANGE.replace("max_false_match_rate", "# ").replace("review_false_match_rate", "# ");
+        let bounds = bounds(&silent);
+        assert_eq!(&bounds.thresholds, Bundle::open(None).unwrap().face_thresholds());
+        assert!(bounds.rates.is_none(), "the finding says so");
     }
 }

@@ -30,7 +30,7 @@ use reinstate_store::seal;
 
 use crate::engine::{self, DocumentJob, Engine, FaceJob};
 pub use engine_room::{EngineRoom, State};
-use finding::Subject;
+use finding::{FaceBounds, Subject};
 pub use share::{Assigner, Share, Told, share_of};
 
 /// Evidence over which so many examinations never came to an end is given up, and a person looks.
@@ -184,9 +184,11 @@ impl Worker {
                 let finding = match self.survive(evidence, engine.examine_face(job)).await? {
                     Err(lost) => subject.given_up_face(lost),
                     Ok(examined) => {
-                        let verdict = judge_face(&examined.observation, engine.bundle().face_thresholds());
+                        let terms = account.case(case).map(|case| &case.terms.face);
+                        let bounds = FaceBounds::of(engine.bundle(), terms);
+                        let verdict = judge_face(&examined.observation, &bounds.thresholds);
                         finding::record_timings("face", &examined.timings);
-                        subject.face(&examined.observation, verdict)?
+                        subject.face(&examined.observation, &bounds, verdict)?
                     }
                 };
                 Ok(Some((evidence, Command::RecordFace { case, evidence, finding })))
@@ -209,10 +211,8 @@ impl Worker {
             return Ok(Err(lost));
         }
         let examined = examination.await;
-        if let Err(engine::Error::Panicked) = examined {
-            // Only this thread died; it counts as if the whole worker had.
-            metrics::counter!("reinstate_verifier_panics_total").increment(1);
-        } else {
+        // What brought down its own process counts as what brings down the service.
+        if !matches!(examined, Err(engine::Error::Lost(_))) {
             self.ports.attempts.end(evidence).await.map_err(Error::Attempts)?;
         }
         examined.map(Ok).map_err(Error::Engine)

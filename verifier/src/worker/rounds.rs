@@ -11,6 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::share::{Share, Told};
 use super::{Error, Outcome, Worker};
+use crate::contain::Lost;
 
 /// How often the loop looks when nothing changes, so that work which could not be done is looked at again.
 const TICK: Duration = Duration::from_secs(1);
@@ -26,8 +27,9 @@ impl Worker {
     /// and one more, so that a thread never waits for the log.
     pub async fn run(self: Arc<Self>, mut share: Share, threads: usize, stop: Stop) {
         // There from the start: who watches for a first one needs the series before it.
-        for counted in ["reinstate_verifier_panics_total", "reinstate_verifier_given_up_total"] {
-            metrics::counter!(counted).increment(0);
+        metrics::counter!("reinstate_verifier_given_up_total").increment(0);
+        for cause in Lost::CAUSES {
+            metrics::counter!("reinstate_verifier_workers_lost_total", "cause" => cause).increment(0);
         }
         let mut hands = Hands::new(Arc::clone(&self), threads.max(1) + 1);
         let mut changes = self.ports.read_models.changes();

@@ -12,7 +12,7 @@ use crate::account::event::{
 use crate::account::{Account, Answer};
 use crate::codes::{Channel, Code, CodeKey};
 use crate::evidence::{Decision, Finding};
-use crate::face::Action;
+use crate::face::sequence;
 use crate::ids::{CaseId, ChallengeId, EvidenceId};
 use crate::policy::Kind;
 use crate::reason::ReasonCode;
@@ -164,14 +164,15 @@ pub(super) fn issue_challenge(
     account: &Account,
     id: CaseId,
     challenge: ChallengeId,
-    now: Timestamp,
+    context: Context<'_>,
 ) -> Result<Decided, Refusal> {
-    let case = open(account, id, Kind::Face, now)?;
+    let case = open(account, id, Kind::Face, context.now)?;
+    let terms = &case.terms.face;
     let event = FaceChallengeIssued {
         case: id,
         challenge,
-        actions: vec![Action::LookAhead; usize::from(case.terms.face.frames)],
-        expires_at: later(now, case.terms.face.challenge_lifetime),
+        actions: sequence(&terms.actions, terms.frames, &context.code_key.challenge_seed(challenge)),
+        expires_at: later(context.now, terms.challenge_lifetime),
     };
     Decided::with(vec![event.into()], Answer::ChallengeIssued { case: id, challenge })
 }

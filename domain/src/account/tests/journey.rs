@@ -1,6 +1,9 @@
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::account::event::{NotYet, Retry, ReviewDecision};
 use crate::account::{CaseStatus, Outcome, Status, Work, next_step};
+use crate::face::{Action, sequence};
 use crate::policy::Kind;
 
 fn pass() -> Finding {
@@ -281,6 +284,38 @@ fn one_finding_per_evidence_and_none_after_the_end() {
     story.submit_face(2).answer.unwrap();
     story.must(Command::Cancel { case: case() });
     assert!(story.examined(2, pass()).events.is_empty(), "the case has ended");
+}
+
+#[test]
+fn an_active_challenge_is_drawn_from_the_servers_key_and_wants_a_frame_for_each_action() {
+    let mut story = Story::at_the_proofs();
+    let pool = vec![Action::LookAhead, Action::TurnLeft, Action::TurnRight, Action::LookUp, Action::LookDown];
+    let face = &mut story.account.case.as_mut().unwrap().terms.face;
+    (face.actions, face.frames) = (pool.clone(), 3);
+    let mut drawn = BTreeSet::new();
+    for n in 1..=40 {
+        story.must(Command::IssueChallenge { case: case(), challenge: challenge(n) });
+        let actions = story.account.case.as_ref().unwrap().challenge.as_ref().unwrap().actions.clone();
+        assert_eq!((actions.len(), actions[0]), (3, Action::LookAhead));
+        assert_eq!(actions, sequence(&pool, 3, &story.key.challenge_seed(challenge(n))));
+        drawn.insert(format!("{actions:?}"));
+    }
+    assert!(drawn.len() > 6, "{drawn:?}");
+    let submit = |frames: &[BlobId]| Command::SubmitFace {
+        case: case(),
+        evidence: evidence(1),
+        challenge: challenge(40),
+        frames: frames.to_vec(),
+    };
+    story.refused(submit(&[blob(1)]), &Refusal::FrameCount { expected: 3 });
+    story.must(submit(&[blob(1), blob(2), blob(3)]));
+    let case = story.account.case.as_ref().unwrap();
+    let asked: Vec<_> = case.faces[0].frames.iter().map(|(action, _)| *action).collect();
+    assert_eq!(
+        asked,
+        case.challenge.as_ref().unwrap().actions,
+        "each frame is known by what it was asked for"
+    );
 }
 
 #[test]

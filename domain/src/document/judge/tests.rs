@@ -12,6 +12,11 @@ fn thresholds() -> DocumentThresholds {
         min_text_height: 8.0,
         min_sharpness: 0.2,
         max_glare: 0.1,
+        max_text_glare: Some(0.2),
+        min_brightness: Some(0.15),
+        min_colour: Some(0.02),
+        max_screen: Some(4.0),
+        max_field_noise: None,
         max_cut_lines: 2,
         min_failed_digit_certainty: 0.9,
         min_visual_matches: 2,
@@ -25,6 +30,7 @@ fn thresholds() -> DocumentThresholds {
             filler_share: [0.05, 0.8],
             min_visual: 0.6,
         },
+        first_reading: None,
     }
 }
 
@@ -49,6 +55,7 @@ fn passport() -> DocumentObservation {
             text_height: 22.0,
             sharpness: 0.6,
             glare: 0.0,
+            text_glare: 0.0,
             brightness: 0.6,
             cut_lines: 0,
         },
@@ -82,8 +89,12 @@ fn passport() -> DocumentObservation {
             given_names: Some("Anna Maria".into()),
             birth_date: Some(date(1974, 8, 12)),
             expiry_date: Some(date(2030, 4, 15)),
+            issue_date: Some(date(2020, 4, 16)),
+            sex: Some("F".into()),
         },
         portrait: Some(Portrait { bounds: [100, 300, 400, 500] }),
+        comparison: Vec::new(),
+        signals: DocumentSignals { colour: Some(0.1), screen: Some(1.0), field_noise: Some(0.3) },
     }
 }
 
@@ -266,6 +277,102 @@ fn a_repair_passes_only_when_the_visual_zone_shows_the_same_number() {
             o.visual.number = None;
         },
         (Decision::Review, &[ReasonCode::DocumentUnreadable]),
+    );
+}
+
+#[test]
+fn light_over_the_text_and_the_dark_each_have_their_reason() {
+    given(
+        |o| {
+            unread(o, 0.4);
+            o.quality.text_glare = 0.3;
+        },
+        (Decision::Fail, &[ReasonCode::DocumentGlare]),
+    );
+    given(
+        |o| {
+            unread(o, 0.4);
+            o.quality.brightness = 0.1;
+        },
+        (Decision::Fail, &[ReasonCode::DocumentDark]),
+    );
+    given(
+        |o| {
+            *o = DocumentObservation::default();
+            (o.quality.width, o.quality.brightness) = (1600, 0.05);
+        },
+        (Decision::Fail, &[ReasonCode::DocumentDark]),
+    );
+}
+
+#[test]
+fn a_sign_of_a_copy_or_a_screen_is_for_a_person_and_no_refusal() {
+    given(|o| o.signals.colour = Some(0.001), (Decision::Review, &[ReasonCode::DocumentUncertain]));
+    given(|o| o.signals.screen = Some(9.0), (Decision::Review, &[ReasonCode::DocumentUncertain]));
+    // Without a threshold a signal is only for information.
+    given(|o| o.signals.field_noise = Some(9.0), (Decision::Pass, &[]));
+    given(|o| o.signals = DocumentSignals::default(), (Decision::Pass, &[]));
+}
+
+#[test]
+fn dates_that_cannot_be_are_found() {
+    given(
+        |o| {
+            let fields = o.fields.as_mut().unwrap();
+            fields.birth_date = Some(date(2031, 1, 1));
+            o.visual.birth_date = Some(date(2031, 1, 1));
+        },
+        (Decision::Fail, &[ReasonCode::DocumentFieldsDisagree, ReasonCode::DocumentBirthDateMismatch]),
+    );
+    for issue in [date(1970, 1, 1), date(2031, 1, 1)] {
+        given(|o| o.visual.issue_date = Some(issue), (Decision::Review, &[ReasonCode::DocumentUncertain]));
+    }
+}
+
+#[test]
+fn every_field_that_both_zones_state_is_compared_and_the_sex_accuses_nobody() {
+    let mut o = passport();
+    o.visual.sex = Some("M".into());
+    o.visual.given_names = None;
+    let compared = compare_zones(&o.visual, o.fields.as_ref().unwrap());
+    let disagreeing: Vec<ComparedField> =
+        compared.iter().filter(|of| !of.agrees).map(|of| of.field).collect();
+    assert_eq!((compared.len(), &disagreeing[..]), (5, &[ComparedField::Sex][..]));
+    given(|o| o.visual.sex = Some("M".into()), (Decision::Pass, &[]));
+}
+
+#[test]
+fn the_one_line_of_a_driving_licence_leaves_the_rest_to_a_person() {
+    let mut o = passport();
+    o.mrz.as_mut().unwrap().format = MrzFormat::D1;
+    let fields = o.fields.as_mut().unwrap();
+    (fields.code, fields.issuer) = ("D1".into(), "FRA".into());
+    (fields.given_names, fields.birth_date) = (String::new(), None);
+    let claim = Claim { document_type: Some(DocumentType::DrivingLicence), country: Some("FRA".into()) };
+    let verdict = judge(&o, &thresholds(), &claim, Some(&owner()), TODAY);
+    assert_eq!(
+        (verdict.decision, &verdict.reasons[..]),
+        (Decision::Review, &[ReasonCode::DocumentNameMismatch, ReasonCode::DocumentBirthDateMismatch][..])
+    );
+    o.visual.expiry_date = Some(date(2031, 4, 15));
+    assert_eq!(
+        judge(&o, &thresholds(), &claim, Some(&owner()), TODAY).reasons[0],
+        ReasonCode::DocumentFieldsDisagree
+    );
+}
+
+#[test]
+fn an_observation_of_an_earlier_version_reads_back() {
+    let mut json = serde_json::to_value(passport()).unwrap();
+    for field in ["comparison", "signals"] {
+        json.as_object_mut().unwrap().remove(field);
+    }
+    json["visual"].as_object_mut().unwrap().retain(|name, _| name != "issue_date" && name != "sex");
+    json["quality"].as_object_mut().unwrap().remove("text_glare");
+    let read: DocumentObservation = serde_json::from_value(json).unwrap();
+    assert_eq!(
+        judge(&read, &thresholds(), &passport_of_utopia(), Some(&owner()), TODAY).decision,
+        Decision::Pass
     );
 }
 

@@ -14,7 +14,7 @@ use reinstate_domain::{
 };
 use tokio::sync::watch;
 
-use super::{Appended, Error, Log, LogReader, Record, envelope};
+use super::{Appended, Error, Log, LogReader, Page, envelope};
 use crate::data_dir::{DataDir, Layout};
 
 mod file;
@@ -78,9 +78,9 @@ impl LogReader for Embedded {
         PARTITION
     }
 
-    async fn read(&self, partition: u32, from: u64, max: usize) -> Result<Vec<Record>, Error> {
+    async fn page(&self, partition: u32, from: u64, max: usize) -> Result<Page, Error> {
         only(partition)?;
-        self.reader.clone().read(from, max).await
+        Ok(Page::of(self.reader.clone().read(from, max).await?, from))
     }
 
     async fn end(&self, partition: u32) -> Result<u64, Error> {
@@ -155,9 +155,9 @@ impl LogReader for EmbeddedReader {
         PARTITION
     }
 
-    async fn read(&self, partition: u32, from: u64, max: usize) -> Result<Vec<Record>, Error> {
+    async fn page(&self, partition: u32, from: u64, max: usize) -> Result<Page, Error> {
         only(partition)?;
-        self.reader.clone().read(from, max).await
+        Ok(Page::of(self.reader.clone().read(from, max).await?, from))
     }
 
     async fn end(&self, partition: u32) -> Result<u64, Error> {

@@ -1,6 +1,6 @@
 //! The reading half: the newest records from memory, older ones from the brokers.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, iter::Peekable, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use reinstate_domain::ids::AccountId;
@@ -17,7 +17,7 @@ use super::{
     topic::{Brokers, Topic, blocking},
     watch::{Status, Watch},
 };
-use crate::log::{self, Identity, LogReader, MAX_READ, Record};
+use crate::log::{self, Identity, LogReader, MAX_READ, Page, Record};
 
 /// Records that are read at once in search of a head.
 const STEP: usize = 1000;
@@ -138,27 +138,25 @@ impl LogReader for KafkaReader {
         Some(self.inner.identity.clone())
     }
 
-    async fn read(&self, partition: u32, from: u64, max: usize) -> Result<Vec<Record>, log::Error> {
+    async fn page(&self, partition: u32, from: u64, max: usize) -> Result<Page, log::Error> {
         let tail = self.partition(partition)?;
-        let mut from = from;
-        loop {
-            let until = {
-                let state = tail.state();
-                if from >= tail.next() {
-                    return Ok(Vec::new());
-                }
-                if let Some(records) = state.ring.since(from) {
-                    return Ok(some_of(records, max));
-                }
-                state.ring.first()
-            };
-            let found = self.inner.history.read(partition, from, until, max).await?;
-            if !found.records.is_empty() || max == 0 {
-                return Ok(found.records);
+        let until = {
+            let state = tail.state();
+            // Changes under the state's lock.
+            let end = tail.next();
+            if from >= end {
+                return Ok(Page { records: Vec::new(), next: from });
             }
-            // Nothing there belongs to an account.
-            from = found.next.max(from + 1);
-        }
+            if let Some(records) = state.ring.since(from) {
+                let mut records = records.peekable();
+                let some = some_of(&mut records, max);
+                let next = records.peek().map_or(end, |left| left.position.offset);
+                return Ok(Page { records: some, next });
+            }
+            state.ring.first()
+        };
+        let found = self.inner.history.read(partition, from, until, max).await?;
+        Ok(Page { records: found.records, next: found.next })
     }
 
     async fn foreign(&self, partition: u32, from: u64, to: u64) -> Result<Vec<u64>, log::Error> {
@@ -191,14 +189,17 @@ impl LogReader for KafkaReader {
     }
 }
 
-fn some_of<'a>(records: impl Iterator<Item = &'a Record>, max: usize) -> Vec<Record> {
-    let mut bytes = 0;
-    let fits = |record: &&Record| {
-        let first = bytes == 0;
+/// Takes the first of them that may be in one page, and leaves the others.
+fn some_of<'a>(records: &mut Peekable<impl Iterator<Item = &'a Record>>, max: usize) -> Vec<Record> {
+    let (mut some, mut bytes) = (Vec::new(), 0);
+    while some.len() < max
+        && let Some(record) =
+            records.next_if(|record| some.is_empty() || bytes + record.value.len() <= MAX_READ)
+    {
         bytes += record.value.len();
-        first || bytes <= MAX_READ
-    };
-    records.take(max).take_while(fits).cloned().collect()
+        some.push(record.clone());
+    }
+    some
 }
 
 impl KafkaReader {
@@ -234,10 +235,12 @@ impl KafkaReader {
         searches: &mut [Search],
     ) -> Result<(), log::Error> {
         while from < until {
-            let records = self.read(partition, from, STEP).await?;
-            let Some(last) = records.last() else { break };
-            from = last.position.offset + 1;
-            for record in &records {
+            let page = self.page(partition, from, STEP).await?;
+            if page.next == from {
+                break;
+            }
+            from = page.next;
+            for record in &page.records {
                 let offset = record.position.offset;
                 let search = searches.iter_mut().find(|search| search.account == record.account);
                 if let Some(search) = search.filter(|s| (s.from..s.until).contains(&offset)) {

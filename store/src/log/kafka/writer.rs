@@ -12,6 +12,7 @@ use tokio::{
     sync::oneshot,
     time::{Instant, timeout_at},
 };
+use tracing::{Instrument as _, field::Empty};
 
 use super::{
     Error, KafkaReader, Settings,
@@ -21,7 +22,7 @@ use super::{
     tail::Partition,
     topic::{Brokers, blocking},
 };
-use crate::log::{self, Appended, Identity, Log, LogReader, Record, envelope};
+use crate::log::{self, Appended, Identity, Log, LogReader, Page, envelope};
 
 /// The log for someone who writes: the journal of an api or a verifier. Cheap to clone.
 #[derive(Clone)]
@@ -88,7 +89,8 @@ impl Kafka {
             }
         };
         let begin = Instant::now();
-        let position = match self.producer.send(&envelope, partition, &value, deadline).await {
+        let sending = self.producer.send(&envelope, partition, &value, deadline);
+        let position = match sending.instrument(tracing::info_span!("produce")).await {
             Delivered::Refused(error) => return Err(error),
             Delivered::Unknown => return Ok(ticket.came_by(partition)),
             Delivered::At(position) => position,
@@ -96,7 +98,8 @@ impl Kafka {
         inner.tail.hear();
         let delivered = Instant::now();
         measures::delivered(delivered - begin);
-        match timeout_at(deadline, ticket.ruling(position.offset)).await {
+        let ruling = timeout_at(deadline, ticket.ruling(position.offset));
+        match ruling.instrument(tracing::info_span!("read_back")).await {
             Ok(Ok(ruling)) => {
                 measures::read_back(delivered.elapsed());
                 Ok(match ruling {
@@ -169,8 +172,8 @@ impl LogReader for Kafka {
         self.reader.identity()
     }
 
-    async fn read(&self, partition: u32, from: u64, max: usize) -> Result<Vec<Record>, log::Error> {
-        self.reader.read(partition, from, max).await
+    async fn page(&self, partition: u32, from: u64, max: usize) -> Result<Page, log::Error> {
+        self.reader.page(partition, from, max).await
     }
 
     async fn foreign(&self, partition: u32, from: u64, to: u64) -> Result<Vec<u64>, log::Error> {
@@ -190,13 +193,16 @@ impl LogReader for Kafka {
 impl Log for Kafka {
     async fn append(&self, value: Bytes) -> Result<Appended, log::Error> {
         let envelope = envelope(&value)?;
-        let appended = self.write(envelope, value).await;
-        measures::appended(match &appended {
+        let span = tracing::info_span!("append", otel.kind = "producer", outcome = Empty);
+        let appended = self.write(envelope, value).instrument(span.clone()).await;
+        let outcome = match &appended {
             Ok(Appended::Committed { .. }) => "committed",
             Ok(Appended::Conflict { .. }) => "conflict",
             Ok(Appended::Indeterminate) => "indeterminate",
             Err(_) => "refused",
-        });
+        };
+        span.record("outcome", outcome);
+        measures::appended(outcome);
         appended
     }
 

@@ -10,6 +10,15 @@ use super::layout::{Layout, Span};
 
 /// `None` when the lines do not parse, a digit fails, or a date is none.
 pub(crate) fn parse(layout: &Layout, symbols: &[Symbol], lines: &[String], today: Date) -> Option<MrzFields> {
+    let name = &symbols[layout.fields.name.clone()];
+    let name_truncated = name.last().is_some_and(|last| *last != FILLER);
+    let expiry_date = date(symbols, &layout.fields.expiry, |date| {
+        // No document is valid for fifty years, and nobody shows one that expired fifty years ago.
+        today.checked_add(50.years()).is_ok_and(|latest| date <= latest)
+    })?;
+    let Some(holder) = &layout.fields.holder else {
+        return Some(one_line(lines.first()?, expiry_date, name_truncated));
+    };
     let data = match (layout.format, lines) {
         (MrzFormat::Td1, [a, b, c]) => mrz::parse_td1(a, b, c),
         (MrzFormat::Td2, [a, b]) => mrz::parse_td2(a, b),
@@ -22,25 +31,38 @@ pub(crate) fn parse(layout: &Layout, symbols: &[Symbol], lines: &[String], today
     if !data.checks.all_valid() {
         return None;
     }
-    let name = &symbols[layout.fields.name.clone()];
     Some(MrzFields {
         code: data.document_type.clone(),
         issuer: data.issuing_country.clone(),
         number: data.document_number_full.clone().unwrap_or_else(|| data.document_number.clone()),
         surname: data.surname.clone(),
         given_names: data.given_names.clone(),
-        name_truncated: name.last().is_some_and(|last| *last != FILLER),
-        birth_date: date(symbols, &layout.fields.birth, |date| date <= today)?,
-        expiry_date: date(symbols, &layout.fields.expiry, |date| {
-            // No document is valid for fifty years, and nobody shows one that expired fifty years ago.
-            today.checked_add(50.years()).is_ok_and(|latest| date <= latest)
-        })?,
+        name_truncated,
+        birth_date: date(symbols, &holder.birth, |date| date <= today)?,
+        expiry_date,
         nationality: data.nationality.clone(),
-        sex: match lines.iter().flat_map(|line| line.chars()).nth(layout.fields.sex) {
+        sex: match lines.iter().flat_map(|line| line.chars()).nth(holder.sex) {
             Some(sex @ ('M' | 'F')) => sex.to_string(),
             _ => "X".to_owned(),
         },
     })
+}
+
+/// The fields of a driving licence's line, which the `mrz` crate does not know. Its digits were compared when it was chosen.
+fn one_line(line: &str, expiry_date: Option<Date>, name_truncated: bool) -> MrzFields {
+    let text = |span: Span| line.get(span).unwrap_or_default().trim_end_matches('<').replace('<', " ");
+    MrzFields {
+        code: text(0..2),
+        issuer: text(2..5),
+        number: text(5..14),
+        surname: text(21..29),
+        given_names: String::new(),
+        name_truncated,
+        birth_date: None,
+        expiry_date,
+        nationality: String::new(),
+        sex: "X".to_owned(),
+    }
 }
 
 /// The date of a YYMMDD field, in this century if that `fits`, else in the last. `Some(None)` when the issuer left some of

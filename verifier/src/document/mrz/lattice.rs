@@ -79,6 +79,9 @@ pub(crate) fn read_line(frames: &Frames, line: &[Cell]) -> Option<LineReading> {
     Some(LineReading { cells, fit: log_probability as f32 })
 }
 
+/// Cells by which a character may stray from where evenly spread ones stand: the margins of a row are a few characters wide.
+const STRAY: usize = 10;
+
 /// Difference in log-probability, in nats, from which one pace is clearly better than another.
 const CLEARLY: f64 = 3.0;
 
@@ -218,10 +221,12 @@ impl Lattice {
         self.first[cell]..self.first[cell + 1]
     }
 
-    /// The cells that a path can be in at this frame.
+    /// The cells that a path can be in at this frame: none before it could have been reached or after the rest could no
+    /// longer be, and none far from where evenly spread characters would be, because a row is cut out from end to end.
     fn reachable(&self, frame: usize, frames: usize) -> std::ops::Range<usize> {
-        let last = self.cells().min(frame + 1);
-        let first = (self.cells() + frame).saturating_sub(frames);
+        let even = frame * self.cells() / frames.max(1);
+        let last = self.cells().min(frame + 1).min(even + STRAY + 1);
+        let first = (self.cells() + frame).saturating_sub(frames).max(even.saturating_sub(STRAY));
         first.min(last)..last
     }
 
@@ -365,11 +370,13 @@ impl Backward {
         let onward: f64 = lattice.nodes_of(0).map(|n| p(&lattice.nodes[n]) * self.symbol[n]).sum::<f64>()
             * pace.factor(0, t);
         self.start = empty * self.start + onward;
+        let frames = seen.any.len();
+        let (now, before) = (lattice.reachable(t, frames), lattice.reachable(t.saturating_sub(1), frames));
         // Cells ascend, so that the next cell still holds the later frame's values.
-        for cell in 0..lattice.cells() {
+        for cell in before.clone() {
             let mut flow = [0.0; STATES];
             let mut entering = 0.0;
-            if cell + 1 < lattice.cells() {
+            if now.contains(&(cell + 1)) {
                 entering = pace.factor(cell + 1, t);
                 for m in lattice.nodes_of(cell + 1) {
                     let node = &lattice.nodes[m];
@@ -393,8 +400,16 @@ impl Backward {
                 largest = largest.max(*blank);
             }
         }
+        for cell in now.filter(|cell| !before.contains(cell)) {
+            self.symbol[lattice.nodes_of(cell)].fill(0.0);
+            self.blank[cell * STATES..(cell + 1) * STATES].fill(0.0);
+        }
         let scale = 1.0 / largest.max(self.start).max(f64::MIN_POSITIVE);
-        self.symbol.iter_mut().chain(&mut self.blank).for_each(|value| *value *= scale);
+        for cell in before {
+            let nodes = &mut self.symbol[lattice.nodes_of(cell)];
+            let blanks = &mut self.blank[cell * STATES..(cell + 1) * STATES];
+            nodes.iter_mut().chain(blanks).for_each(|value| *value *= scale);
+        }
         self.start *= scale;
     }
 }

@@ -1,4 +1,5 @@
-//! The five layouts of ICAO 9303 parts 4 to 7 as data: which symbols each cell may hold, and what each check digit covers.
+//! The five layouts of ICAO 9303 parts 4 to 7 and the one line of a driving licence as data: which symbols each cell may
+//! hold, and what each check digit covers.
 //! Cells are numbered through: line · width + column.
 
 use reinstate_domain::document::{CheckedField, MrzFormat};
@@ -58,10 +59,16 @@ pub(crate) struct Layout {
 /// Where the fields stand that are read here; the others are the `mrz` crate's business.
 #[derive(Debug, Clone)]
 pub(crate) struct Fields {
-    pub(crate) birth: Span,
-    pub(crate) sex: usize,
+    /// A driving licence's line says nothing of birth and sex.
+    pub(crate) holder: Option<HolderCells>,
     pub(crate) expiry: Span,
     pub(crate) name: Span,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct HolderCells {
+    pub(crate) birth: Span,
+    pub(crate) sex: usize,
 }
 
 pub(crate) type Span = std::ops::Range<usize>;
@@ -88,6 +95,7 @@ impl Layout {
             MrzFormat::Td3 => two_lines(format, 44, one('P'), 0),
             MrzFormat::MrvA => two_lines(format, 44, one('V'), 0),
             MrzFormat::MrvB => two_lines(format, 36, one('V'), 0),
+            MrzFormat::D1 => one_line(),
         }
     }
 
@@ -144,7 +152,7 @@ fn td1(extra: usize) -> Layout {
             check(CheckedField::ExpiryDate, (38..44).collect(), 44),
             check(CheckedField::Composite, composite, 59),
         ],
-        fields: Fields { birth: 30..36, sex: 37, expiry: 38..44, name: 60..90 },
+        fields: Fields { holder: Some(HolderCells { birth: 30..36, sex: 37 }), expiry: 38..44, name: 60..90 },
     }
 }
 
@@ -193,7 +201,31 @@ fn two_lines(format: MrzFormat, width: usize, code: Mask, extra: usize) -> Layou
         width,
         cells,
         checks,
-        fields: Fields { birth: at(13)..at(19), sex: at(20), expiry: at(21)..at(27), name: 5..width },
+        fields: Fields {
+            holder: Some(HolderCells { birth: at(13)..at(19), sex: at(20) }),
+            expiry: at(21)..at(27),
+            name: 5..width,
+        },
+    }
+}
+
+/// The French driving licence (`D1FRA13AA000026181231MARTIN<<9`, the specimen that the ministry shows). Both digits begin to
+/// count at the document code.
+fn one_line() -> Layout {
+    let mut cells: Vec<Cell> = "D1FRA".chars().map(|c| Cell::OneOf(one(c))).collect();
+    cells.extend([Cell::OneOf(ANY & !FILLERS); 9]);
+    cells.extend([Cell::OneOf(DIGITS); 7]);
+    cells.extend((0..8).map(Cell::Name));
+    cells.push(Cell::OneOf(DIGITS));
+    Layout {
+        format: MrzFormat::D1,
+        width: 30,
+        cells,
+        checks: vec![
+            check(CheckedField::Number, (0..14).collect(), 14),
+            check(CheckedField::Composite, (0..29).collect(), 29),
+        ],
+        fields: Fields { holder: None, expiry: 15..21, name: 21..29 },
     }
 }
 
@@ -272,17 +304,18 @@ pub(crate) fn follow(cell: Cell, state: State, symbol: Symbol) -> Option<State> 
 mod tests {
     use super::*;
 
-    const ALL: [MrzFormat; 5] =
-        [MrzFormat::Td1, MrzFormat::Td2, MrzFormat::Td3, MrzFormat::MrvA, MrzFormat::MrvB];
+    const ALL: [MrzFormat; 6] =
+        [MrzFormat::Td1, MrzFormat::Td2, MrzFormat::Td3, MrzFormat::MrvA, MrzFormat::MrvB, MrzFormat::D1];
 
     #[test]
-    fn every_layout_has_the_size_and_the_digits_that_icao_prints() {
+    fn every_layout_has_the_size_and_the_digits_of_its_standard() {
         for (format, lines, width, digits) in [
             (MrzFormat::Td1, 3, 30, 4),
             (MrzFormat::Td2, 2, 36, 4),
             (MrzFormat::Td3, 2, 44, 5),
             (MrzFormat::MrvA, 2, 44, 3),
             (MrzFormat::MrvB, 2, 36, 3),
+            (MrzFormat::D1, 1, 30, 2),
         ] {
             for layout in std::iter::once(Layout::of(format)).chain(Layout::overflowing(format)) {
                 assert_eq!(

@@ -48,12 +48,13 @@ impl Zone {
     }
 }
 
-/// Reads two or three rows of text as a machine-readable zone, whichever format fits. `None` when no format does at all.
+/// Reads one to three rows of text as a machine-readable zone, whichever format fits. `None` when no format does at all.
 /// `today` settles the century of two-digit years.
 pub(crate) fn read_zone(rows: &[&Frames], limits: &ReadingThresholds, today: Date) -> Option<Zone> {
     let formats: &[MrzFormat] = match rows.len() {
         2 => &[MrzFormat::Td3, MrzFormat::Td2, MrzFormat::MrvA, MrzFormat::MrvB],
         3 => &[MrzFormat::Td1],
+        1 => &[MrzFormat::D1],
         _ => return None,
     };
     let mut zones: Vec<Zone> =
@@ -102,6 +103,9 @@ fn read_as(format: MrzFormat, rows: &[&Frames], limits: &ReadingThresholds, toda
 
 /// Cheap reasons to leave out a format: a line is too long for it, or the first letter is another one.
 fn is_possible(layout: &Layout, rows: &[&Frames]) -> bool {
+    if layout.format == MrzFormat::D1 && !rows[0].greedy().contains("FRA") {
+        return false;
+    }
     let Cell::OneOf(code) = layout.cells[0] else { return true };
     let begins = &rows[0].rows()[..rows[0].rows().len() / 4];
     let shown =
@@ -156,7 +160,9 @@ fn assemble(
         let least = if repairs.is_empty() { limits.min_margin } else { limits.min_repair_margin };
         let text = lines(layout, &confirmed.symbols);
         let fields = fields::parse(layout, &confirmed.symbols, &text, today)?;
-        (clear && confirmed.margin >= least).then_some((text, repairs, fields))
+        // Two digits are too few to lean a repair on.
+        let supported = repairs.is_empty() || layout.checks.len() >= FEWEST_FOR_REPAIR;
+        (clear && supported && confirmed.margin >= least).then_some((text, repairs, fields))
     });
     let (reading, fields) = match accepted {
         Some((text, repairs, fields)) => {
@@ -188,6 +194,9 @@ fn assemble(
     Zone { reading, fields, fit, frames: 0 }
 }
 
+/// Check digits that a layout must have for a repair, or for a character to be as uncertain as a covered one may be.
+const FEWEST_FOR_REPAIR: usize = 3;
+
 /// The cells that take part in a check digit.
 fn covered(layout: &Layout) -> impl Iterator<Item = usize> {
     layout.checks.iter().flat_map(|check| check.cells.iter().copied().chain([check.digit]))
@@ -202,7 +211,9 @@ fn is_clear(
     limits: &ReadingThresholds,
 ) -> bool {
     let mut is_covered = vec![false; symbols.len()];
-    covered(layout).for_each(|cell| is_covered[cell] = true);
+    if layout.checks.len() >= FEWEST_FOR_REPAIR {
+        covered(layout).for_each(|cell| is_covered[cell] = true);
+    }
     let certain = symbols.iter().enumerate().all(|(cell, symbol)| {
         // A repaired character is uncertain by nature; its margin is judged instead.
         let repaired = seen[cell] != *symbol;
@@ -221,10 +232,9 @@ fn is_clear(
             code.product::<f32>() >= limits.min_uncovered
         });
     let fillers = symbols.iter().filter(|symbol| **symbol == FILLER).count() as f32 / symbols.len() as f32;
-    certain
-        && whole_codes
-        && (limits.filler_share[0]..=limits.filler_share[1]).contains(&fillers)
-        && follows_grammar(layout, symbols)
+    // A long surname leaves the one line of a driving licence without a filler.
+    let sane = layout.lines() == 1 || (limits.filler_share[0]..=limits.filler_share[1]).contains(&fillers);
+    certain && whole_codes && sane && follows_grammar(layout, symbols)
 }
 
 /// The most probable symbol of each cell need not add up to an allowed line.

@@ -60,6 +60,24 @@ fn every_format_is_told_from_the_others_and_read() {
     }
 }
 
+const D1: [&str; 1] = ["D1FRA13AA000026181231MARTIN<<9"];
+
+#[test]
+fn the_one_line_of_a_french_driving_licence_is_read() {
+    let zone = clearly(&D1);
+    assert_eq!((zone.reading.format, &zone.reading.lines[..]), (MrzFormat::D1, &[D1[0].to_owned()][..]));
+    let fields = zone.fields.unwrap();
+    assert_eq!((&fields.issuer[..], &fields.number[..], &fields.surname[..]), ("FRA", "13AA00002", "MARTIN"));
+    assert_eq!((fields.expiry_date, fields.birth_date), (Some(date(2018, 12, 31)), None));
+    assert!(!fields.name_truncated);
+}
+
+#[test]
+fn two_digits_are_too_few_to_repair_one_line() {
+    let zone = read(&D1, &confused(0, &[(8, 'B', 0.8)]));
+    assert!(!zone.reading.valid && zone.reading.lines.is_empty());
+}
+
 #[test]
 fn germany_and_an_empty_personal_number_without_digit_are_read() {
     let zone = clearly(&[

@@ -11,10 +11,13 @@ pub(crate) enum Field {
     GivenNames,
     BirthDate,
     ExpiryDate,
+    IssueDate,
+    Sex,
 }
 
-/// Words without accents, whole ones and beginnings (`-`). Given names come before surnames: `GIVEN NAME` holds `NAME`.
-const LABELS: [(Field, &[&str]); 5] = [
+/// Words without accents: whole ones, beginnings (`NAISS-`) and ends (`-NUMMER`). Given names come before surnames: `GIVEN
+/// NAME` holds `NAME`.
+const LABELS: [(Field, &[&str]); 7] = [
     (
         Field::BirthDate,
         &[
@@ -28,6 +31,7 @@ const LABELS: [(Field, &[&str]); 5] = [
             "NAROZ-",
             "GEBOORTE-",
             "FODSEL-",
+            "FOEDSEL-",
             "FODEL-",
             "SYNTYM-",
             "DOGUM-",
@@ -36,6 +40,9 @@ const LABELS: [(Field, &[&str]); 5] = [
             "SYND-",
             "SZULET-",
             "NASTERII",
+            "RODEN-",
+            "SUNDIM-",
+            "GIMIMO",
         ],
     ),
     (
@@ -43,7 +50,60 @@ const LABELS: [(Field, &[&str]); 5] = [
         &[
             "EXPIR-", "EXPIRY", "GULTIG-", "GUELTIG-", "ABLAUF-", "CADUC-", "SCAD-", "VALID-", "VALAB-",
             "WAZN-", "VELJA-", "VAZENJA", "PLATN-", "GELDIG-", "GILTIG-", "UTLOP-", "VOIMASS-", "GECER-",
-            "GALIOJ-", "DERIG-", "KEHTIV-", "LEJAR-",
+            "GALIOJ-", "DERIG-", "KEHTIV-", "LEJAR-", "ERVENY-", "VRIJEDI-", "VALJAN-", "UDLOB-", "GYLDIG-",
+            "VERLOOP-", "VERVAL-",
+        ],
+    ),
+    (
+        Field::IssueDate,
+        &[
+            "ISSUE",
+            "DELIVR-",
+            "AUSSTELL-",
+            "EXPEDIC-",
+            "RILASC-",
+            "EMISS-",
+            "EMIS-",
+            "AFGIFTE",
+            "WYDAN-",
+            "VYDAN-",
+            "VYDAJ-",
+            "UTFARD-",
+            "UDSTED-",
+            "UTSTED-",
+            "MYONT-",
+            "KIALLIT-",
+            "ELIBER-",
+            "VERILIS-",
+            "IZDAN-",
+            "IZDAJ-",
+            "VALJAAND-",
+            "ISDAV-",
+        ],
+    ),
+    (
+        Field::Sex,
+        &[
+            "SEX",
+            "SEXE",
+            "SEXO",
+            "SESSO",
+            "GESCHLECHT",
+            "GESLACHT",
+            "PLEC",
+            "POHLAVI",
+            "POHLAVIE",
+            "KON",
+            "KJONN",
+            "KJOENN",
+            "KOEN",
+            "SUKUPUOLI",
+            "CINSIYETI",
+            "CINSIYET",
+            "SPOL",
+            "LYTIS",
+            "DZIMUMS",
+            "SUGU",
         ],
     ),
     (
@@ -107,17 +167,8 @@ const LABELS: [(Field, &[&str]); 5] = [
     (
         Field::Number,
         &[
-            "NO",
-            "NR",
-            "NUMBER",
-            "NUMERO",
-            "NUMMER",
-            "NUMER",
-            "PASSNR",
-            "AUSWEISNR",
-            "STEVILKA",
-            "CISLO",
-            "BROJ",
+            "NO", "NR", "NUMBER", "NUMERO", "NUMMER", "NUMER", "-NUMMER", "-NR", "SZAM", "-SZAM", "-NUMERO",
+            "STEVILKA", "CISLO", "BROJ",
         ],
     ),
 ];
@@ -127,10 +178,21 @@ pub(crate) fn label(text: &str) -> Option<Field> {
     let ascii = mrz::transliterate(text, mrz::TransliterationStyle::Simple);
     let words: Vec<&str> =
         ascii.split(|c: char| !c.is_ascii_alphabetic()).filter(|w| !w.is_empty()).collect();
-    let is = |word: &&str, name: &str| match name.strip_suffix('-') {
-        Some(beginning) => word.starts_with(beginning),
-        None => *word == name,
+    let is = |word: &&str, name: &str| match (name.strip_suffix('-'), name.strip_prefix('-')) {
+        (Some(beginning), _) => word.starts_with(beginning),
+        (_, Some(end)) => word.ends_with(end),
+        _ => *word == name,
     };
+    // A person's number is not the document's, in some languages it is called a birth number.
+    let persons = |word: &&str| {
+        word.starts_with("PERSON")
+            || word.starts_with("RODN")
+            || ((word.starts_with("FOD") || word.starts_with("FOED"))
+                && (word.ends_with("NUMMER") || word.ends_with("NR")))
+    };
+    if words.iter().any(persons) {
+        return None;
+    }
     LABELS
         .iter()
         .find(|(_, names)| words.iter().any(|word| names.iter().any(|name| is(word, name))))
@@ -181,10 +243,15 @@ mod tests {
             ("Gültig bis/Date of expiry", Field::ExpiryDate),
             ("Passport No./Nº du passeport", Field::Number),
             ("NAZWISKO/SURNAME", Field::Surname),
+            ("Date of issue/Date de délivrance", Field::IssueDate),
+            ("Sex/Sexe/Geschlecht", Field::Sex),
+            ("Ausweisnummer", Field::Number),
+            ("Érvényességi idő", Field::ExpiryDate),
+            ("Születési idő", Field::BirthDate),
         ] {
             assert_eq!(label(text), Some(field), "{text}");
         }
-        for text in ["ERIKSSON", "UTOPIA", "12 AUG 1974", ""] {
+        for text in ["ERIKSSON", "UTOPIA", "12 AUG 1974", "Personal No.", "Fødselsnummer", ""] {
             assert_eq!(label(text), None, "{text}");
         }
     }

@@ -6,6 +6,7 @@
 
 mod date;
 mod label;
+mod numbered;
 
 use jiff::civil::Date;
 use jiff::{Span, ToSpan};
@@ -31,7 +32,7 @@ const MOST_REREAD: usize = 16;
 
 /// Reads the visual zone of all sides. `zone` is the side that holds the machine-readable zone, and its rows.
 pub(crate) fn read_visual(
-    pages: &[Page],
+    pages: &mut [Page],
     zone: Option<(usize, &[Quad])>,
     fields: Option<&MrzFields>,
     networks: &mut Networks,
@@ -39,10 +40,26 @@ pub(crate) fn read_visual(
     today: Date,
 ) -> Result<VisualFields, Error> {
     let mut found = VisualFields::default();
+    if let Some(fields) = fields {
+        for (i, page) in pages.iter_mut().enumerate() {
+            loop {
+                confirm(&Side::of(i, page, zone).lines, fields, &mut found);
+                if is_complete(&found, fields) {
+                    return Ok(found);
+                }
+                if !page.read_more(networks)? {
+                    break;
+                }
+            }
+        }
+    }
+    for page in &mut *pages {
+        page.read_rest(networks)?;
+    }
     let sides: Vec<Side> = pages.iter().enumerate().map(|(i, page)| Side::of(i, page, zone)).collect();
     let Some(fields) = fields else {
-        for side in &sides {
-            labelled(side, limits, today, &mut found);
+        for (side, page) in sides.iter().zip(pages) {
+            labelled(&side.reread_values(page, networks)?, limits, today, &mut found);
         }
         return Ok(found);
     };
@@ -59,7 +76,20 @@ pub(crate) fn read_visual(
     for side in &careful {
         contradict(side, fields, limits, &mut found);
     }
-    Ok(found)
+    let mut beside = VisualFields::default();
+    for side in &sides {
+        labelled(side, limits, today, &mut beside);
+    }
+    Ok(VisualFields { issue_date: beside.issue_date, sex: beside.sex, ..found })
+}
+
+/// Whether everything that the zone states was found: then nothing that is still unread can matter.
+fn is_complete(found: &VisualFields, fields: &MrzFields) -> bool {
+    found.number.is_some()
+        && found.surname.is_some()
+        && (found.given_names.is_some() || fields.given_names.is_empty())
+        && (found.birth_date.is_some() || fields.birth_date.is_none())
+        && (found.expiry_date.is_some() || fields.expiry_date.is_none())
 }
 
 /// The lines of one side that do not belong to the machine-readable zone.
@@ -103,8 +133,21 @@ impl Side {
                 || name
                 || value && (found.surname.is_none() || found.given_names.is_none())
         };
-        let wanted: Vec<usize> =
-            self.lines.iter().enumerate().filter(wanted).map(|(i, _)| i).take(MOST_REREAD).collect();
+        let wanted = self.lines.iter().enumerate().filter(wanted).map(|(i, _)| i).take(MOST_REREAD).collect();
+        self.reread_lines(page, wanted, networks)
+    }
+
+    /// The side with those lines read a second time that hold a value.
+    fn reread_values(&self, page: &Page, networks: &mut Networks) -> Result<Self, Error> {
+        let mut wanted: Vec<usize> = self.values().into_iter().map(|(_, line)| line).collect();
+        wanted.extend(numbered::lines(&self.lines));
+        wanted.sort_unstable();
+        wanted.dedup();
+        wanted.truncate(MOST_REREAD);
+        self.reread_lines(page, wanted, networks)
+    }
+
+    fn reread_lines(&self, page: &Page, wanted: Vec<usize>, networks: &mut Networks) -> Result<Self, Error> {
         let quads: Vec<Quad> = wanted.iter().map(|i| self.lines[*i].quad).collect();
         let read =
             read_lines(&page.picture.mat()?, &quads, &mut *networks.careful, Role::TextRecognitionCareful)?;
@@ -129,9 +172,14 @@ impl Side {
             .filter(|(i, _)| labels[*i].is_none())
             .map(|(i, line)| (i, line.quad))
             .collect();
-        let value =
-            |(line, label): (&Line, &Option<Field>)| Some(((*label)?, value_of(&line.quad, &values)?));
-        self.lines.iter().zip(&labels).filter_map(value).collect()
+        let value = |(i, (line, label)): (usize, (&Line, &Option<Field>))| {
+            let field = (*label)?;
+            // Label and value may be one line.
+            let itself = matches!(field, Field::BirthDate | Field::ExpiryDate | Field::IssueDate)
+                && !mentions(&line.text).is_empty();
+            Some((field, if itself { i } else { value_of(&line.quad, &values)? }))
+        };
+        self.lines.iter().zip(&labels).enumerate().filter_map(value).collect()
     }
 }
 
@@ -278,30 +326,64 @@ fn contradict(side: &Side, fields: &MrzFields, limits: &ReadingThresholds, found
     }
 }
 
-/// Without a machine-readable zone: what stands beside a label.
+/// What stands beside a label or a number of a field, for what no machine-readable zone states.
 fn labelled(side: &Side, limits: &ReadingThresholds, today: Date, found: &mut VisualFields) {
     for (field, i) in side.values() {
-        let line = &side.lines[i];
-        if line.lowest() < limits.min_visual {
-            continue;
-        }
-        let date = |past: bool| {
-            let mention = mentions(&line.text).into_iter().next()?;
-            mention.into_iter().rfind(|date| !past || *date <= today)
-        };
-        match field {
-            Field::Number if found.number.is_none() => {
-                let text = significant(&line.text);
-                let digits = text.chars().filter(char::is_ascii_digit).count();
-                found.number = (text.len() >= 5 && 2 * digits >= text.len()).then_some(text);
-            }
-            Field::Surname if found.surname.is_none() => found.surname = Some(line.text.clone()),
-            Field::GivenNames if found.given_names.is_none() => found.given_names = Some(line.text.clone()),
-            Field::BirthDate if found.birth_date.is_none() => found.birth_date = date(true),
-            Field::ExpiryDate if found.expiry_date.is_none() => found.expiry_date = date(false),
-            _ => {}
+        if side.lines[i].lowest() >= limits.min_visual {
+            accept(field, &side.lines[i].text, today, found);
         }
     }
+    for (field, text) in numbered::values(&side.lines, limits.min_visual) {
+        accept(field, &text, today, found);
+    }
+}
+
+/// Takes a text as the value of a field, when it can be one and none is known yet.
+fn accept(field: Field, text: &str, today: Date, found: &mut VisualFields) {
+    let name = || {
+        let letters = text.chars().filter(|c| c.is_alphabetic()).count();
+        (letters >= 2 && !text.chars().any(|c| c.is_ascii_digit())).then(|| text.trim().to_owned())
+    };
+    match field {
+        Field::Number => found.number = found.number.take().or_else(|| document_number(text)),
+        Field::Surname => found.surname = found.surname.take().or_else(name),
+        Field::GivenNames => found.given_names = found.given_names.take().or_else(name),
+        Field::BirthDate => found.birth_date = found.birth_date.or_else(|| day(text, today)),
+        Field::IssueDate => found.issue_date = found.issue_date.or_else(|| day(text, today)),
+        // As in a machine-readable zone, a year of two digits is within fifty years.
+        Field::ExpiryDate => {
+            let latest = today.saturating_add(50.years());
+            found.expiry_date = found.expiry_date.or_else(|| day(text, latest));
+        }
+        Field::Sex => found.sex = found.sex.take().or_else(|| sex(text)),
+    }
+}
+
+/// The run of letters and digits that is most of a text and half of it digits.
+fn document_number(text: &str) -> Option<String> {
+    let text = significant(text);
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    (text.len() >= 5 && 2 * digits >= text.len()).then_some(text)
+}
+
+/// The first date of a text, in the latest century in which it is not after `latest`; where day and month could be
+/// exchanged, the day comes first, as it does nearly everywhere.
+fn day(text: &str, latest: Date) -> Option<Date> {
+    let mut mention = mentions(text).into_iter().next()?;
+    mention.retain(|date| *date <= latest);
+    let year = mention.iter().map(|date| date.year()).max()?;
+    mention.retain(|date| date.year() == year);
+    let digits = text.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    let first = digits[..end].parse::<i8>().ok();
+    mention.iter().find(|date| Some(date.day()) == first).or_else(|| mention.first()).copied()
+}
+
+/// `M`, `F` or `X`, also beside another language's letter: `K/F`.
+fn sex(text: &str) -> Option<String> {
+    let letters: Vec<String> =
+        text.split(|c: char| !c.is_alphabetic()).map(str::to_uppercase).filter(|w| w.len() == 1).collect();
+    ["F", "M", "X"].into_iter().find(|sex| letters.iter().any(|letter| letter == sex)).map(str::to_owned)
 }
 
 /// The letters as a machine-readable zone would have them.
