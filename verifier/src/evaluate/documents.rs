@@ -269,7 +269,7 @@ const NOT_ABOUT_FORGERY: [&str; 14] = [
     "document_expired",
     "document_not_accepted",
     "document_type_mismatch",
-    "document_uncertain",
+    "document_portrait_missing",
 ];
 
 impl Summary {
