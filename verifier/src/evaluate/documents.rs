@@ -255,7 +255,7 @@ impl Times {
 }
 
 /// Reasons that blame the picture, or that are no sign of tampering.
-const NOT_ABOUT_FORGERY: [&str; 12] = [
+const NOT_ABOUT_FORGERY: [&str; 14] = [
     "image_unsupported",
     "image_corrupt",
     "image_too_large",
@@ -264,10 +264,12 @@ const NOT_ABOUT_FORGERY: [&str; 12] = [
     "document_blurred",
     "document_glare",
     "document_cropped",
+    "document_dark",
     "document_unreadable",
     "document_expired",
     "document_not_accepted",
     "document_type_mismatch",
+    "document_portrait_missing",
 ];
 
 impl Summary {

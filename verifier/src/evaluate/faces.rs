@@ -313,6 +313,12 @@ pub(super) mod tests {
         max_yaw: 30.0,
         max_pitch: 30.0,
         max_roll: 30.0,
+        max_overexposed: None,
+        max_side_light: None,
+        min_eyes_open: None,
+        max_misfit: None,
+        review_pattern_above: None,
+        challenge: None,
     };
 
     pub(in crate::evaluate) fn pair(id: &str, genuine: bool, similarity: f32) -> Pair {
