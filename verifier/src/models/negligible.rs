@@ -131,10 +131,10 @@ mod tests {
 
     #[test]
     fn only_negligible_floats_become_zero() {
-        let numbers = [1.0, 1e-40, -1e-42, 1e-15, 0.0, 1e-14, -3.5];
+        let numbers = [1.0, 1e-40, -1e-42, 1e-15, 0.0, 1e-13, -3.5];
         let mut bytes = model(1, &numbers);
         assert_eq!(flush(&mut bytes), 3);
-        assert_eq!(bytes, model(1, &[1.0, 0.0, 0.0, 0.0, 0.0, 1e-14, -3.5]));
+        assert_eq!(bytes, model(1, &[1.0, 0.0, 0.0, 0.0, 0.0, 1e-13, -3.5]));
         let integers = model(6, &numbers);
         let mut untouched = integers.clone();
         assert_eq!((flush(&mut untouched), untouched), (0, integers));
