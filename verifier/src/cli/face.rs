@@ -97,6 +97,7 @@ fn broken(frames: usize) -> FaceExamination {
         fault: Some(ReasonCode::ImageCorrupt),
         faces: Vec::new(),
         measures: None,
+        movement: None,
     };
     let observation = FaceObservation {
         frames: vec![frame; frames],
