@@ -114,9 +114,9 @@ async fn observe(
     let parent = header.and_then(|text| Traceparent::parse(text).ok());
     let span = tracing::info_span!(
         "request",
-        otel.name = Empty,
         otel.kind = "server",
         http.request.method = request.method().as_str(),
+        http.route = Empty,
         http.response.status_code = Empty,
         request_id = Empty,
     );
@@ -148,7 +148,8 @@ async fn answer(
     let seconds = started.elapsed().as_secs_f64();
     let labels = [("route", route.clone()), ("method", method.clone()), ("status", status.to_string())];
     metrics::histogram!("reinstate_api_request_seconds", &labels).record(seconds);
-    span.record("otel.name", format!("{method} {route}"));
+    trace::name(span, format!("{method} {route}"));
+    span.record("http.route", &route);
     span.record("http.response.status_code", status);
     span.record("request_id", &request_id);
     tracing::info!(request_id, method, route, status, seconds, "request");

@@ -32,6 +32,11 @@ pub fn part_of(parent: &Traceparent, span: Span) -> Span {
     span
 }
 
+/// Names a span that has begun: a request's route is known when it was found. The field `otel.name` is read at the beginning only.
+pub fn name(span: &Span, name: String) {
+    span.context().span().update_name(name);
+}
+
 /// The id that all parts of a trace share: 32 hexadecimal digits.
 #[must_use]
 pub fn id(traceparent: &Traceparent) -> &str {

@@ -279,7 +279,7 @@ impl Examinations {
         let _ = answer.send(result);
         drop(spent);
         if self.next.is_none() {
-            self.next = self.keeper.worker().inspect_err(|error| complain(error)).ok();
+            self.next = self.keeper.worker().inspect_err(complain).ok();
         }
     }
 

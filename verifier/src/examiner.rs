@@ -29,7 +29,7 @@ pub(crate) enum Error {
 
 /// What was found.
 pub(crate) enum Examined {
-    Document(ExaminedDocument),
+    Document(Box<ExaminedDocument>),
     Face(FaceExamination),
 }
 
@@ -92,11 +92,11 @@ impl Examiner {
         let documents = self.documents.as_mut().ok_or(Error::NotLoaded)?;
         let found = documents.examine(front, back, today)?;
         let portrait = found.portrait.as_ref().map(Picture::png).transpose()?;
-        Ok(Examined::Document(ExaminedDocument {
+        Ok(Examined::Document(Box::new(ExaminedDocument {
             observation: found.observation,
             portrait,
             timings: found.timings,
-        }))
+        })))
     }
 
     /// Looks at as many pictures as there are actions, and compares them with the others.

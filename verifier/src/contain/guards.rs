@@ -218,16 +218,19 @@ mod tests {
     /// Ended by itself, after the deed was done.
     const DONE: i32 = 41;
 
+    /// What is tried behind the guards, by its name; whether it was done.
+    type Deed<'a> = (&'a str, fn() -> bool);
+
     /// Runs this very test in a process of its own, where it does the deed behind the guards.
     #[track_caller]
-    fn behind_guards(test: &str, deeds: &[(&str, fn() -> bool)]) -> Vec<ExitStatus> {
+    fn behind_guards(test: &str, deeds: &[Deed<'_>]) -> Vec<ExitStatus> {
         if let Ok(deed) = env::var(DEED) {
             let (_, act) = deeds.iter().find(|(name, _)| *name == deed).unwrap();
             let guards = Guards::new().unwrap();
             guards.apply(Allowance { memory: 64 << 20, cpu: 1 }).unwrap();
             process::end(if act() { DONE } else { REFUSED });
         }
-        let run = |(name, _): &(&str, fn() -> bool)| {
+        let run = |(name, _): &Deed<'_>| {
             let mut command = Command::new(env::current_exe().unwrap());
             command.args(["--exact", &format!("contain::guards::tests::{test}"), "--test-threads=1"]);
             command.env(DEED, name).output().unwrap().status
@@ -254,7 +257,7 @@ mod tests {
         let signal = || rustix::process::getppid().is_some();
         let thread = || std::thread::Builder::new().spawn(|| ()).is_ok();
         let limit = || setrlimit(Resource::Data, Rlimit { current: None, maximum: None }).is_ok();
-        let deeds: [(&str, fn() -> bool); 6] = [
+        let deeds: [Deed<'_>; 6] = [
             ("connect", connect),
             ("listen", listen),
             ("run", run),

@@ -469,6 +469,7 @@ pub(super) mod tests {
             number: Some("L898902C3".into()),
             birth_date: Some(date(1974, 8, 12)),
             expiry_date: Some(date(2030, 1, 30)),
+            ..VisualFields::default()
         };
         let expected = [
             ("expiry_date", FieldOutcome::Wrong),
