@@ -16,8 +16,8 @@ impl Arm {
     /// Prints what the columns of [`Arm::report`] are.
     pub(crate) fn head() {
         println!(
-            "{:<14} {:>7} {:>12} {:>9} {:>9}   {}",
-            "", "callers", "per second", "p50 ms", "p99 ms", "each run"
+            "{:<14} {:>7} {:>12} {:>9} {:>9}   each run",
+            "", "callers", "per second", "p50 ms", "p99 ms"
         );
     }
 

@@ -3,8 +3,6 @@
 
 mod support;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use jiff::civil::Date;
 use reinstate_domain::reason::ReasonCode;
 use reinstate_verifier::Settings;
@@ -13,11 +11,12 @@ use reinstate_verifier::engine::{DocumentJob, Engine, Error};
 use reinstate_verifier::models;
 use rustix::process::{Pid, Signal, kill_process};
 use support::{children, engine, face_job, hostile, is_alive, program, status, wait_until};
+use tokio::sync::{Mutex, MutexGuard};
 
 /// The tests look for their processes among the children of this one, so they take turns.
-fn alone() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+async fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::const_new(());
+    TURN.lock().await
 }
 
 fn settings(threads: usize) -> Settings {
@@ -48,7 +47,7 @@ fn small_job() -> DocumentJob {
 
 #[tokio::test(flavor = "current_thread")]
 async fn more_callers_than_threads_all_get_the_same_answer() {
-    let _turn = alone();
+    let _turn = alone().await;
     let engine = engine(settings(2));
     let calls: Vec<_> = (0..6)
         .map(|_| {
@@ -65,7 +64,7 @@ async fn more_callers_than_threads_all_get_the_same_answer() {
 
 #[tokio::test]
 async fn a_document_that_is_no_image_is_an_observation() {
-    let _turn = alone();
+    let _turn = alone().await;
     let job = DocumentJob { front: b"no image".to_vec(), ..small_job() };
     let examined = engine(settings(1)).examine_document(job).await.unwrap();
     assert_eq!(examined.observation.fault, Some(ReasonCode::ImageUnsupported));
@@ -74,7 +73,7 @@ async fn a_document_that_is_no_image_is_an_observation() {
 
 #[tokio::test]
 async fn a_picture_far_beyond_the_limit_is_too_large_and_not_sent_whole() {
-    let _turn = alone();
+    let _turn = alone().await;
     let job = DocumentJob { front: vec![0xFF; 100 << 20], ..small_job() };
     let examined = engine(settings(1)).examine_document(job).await.unwrap();
     assert_eq!(examined.observation.fault, Some(ReasonCode::ImageTooLarge));
@@ -82,7 +81,7 @@ async fn a_picture_far_beyond_the_limit_is_too_large_and_not_sent_whole() {
 
 #[tokio::test]
 async fn each_examination_has_a_guarded_process_of_its_own() {
-    let _turn = alone();
+    let _turn = alone().await;
     let engine = engine(settings(1));
     let (zygote, first) = zygote_and_worker();
     assert_eq!(status(zygote, "Threads"), "1");
@@ -97,7 +96,7 @@ async fn each_examination_has_a_guarded_process_of_its_own() {
 
 #[tokio::test]
 async fn a_worker_that_hangs_is_killed_and_the_next_job_is_done() {
-    let _turn = alone();
+    let _turn = alone().await;
     let engine = engine(Settings { timeout_seconds: 1, ..settings(1) });
     let (_, worker) = zygote_and_worker();
     send(worker, Signal::STOP);
@@ -115,7 +114,7 @@ fn hostile_job(name: &str) -> DocumentJob {
 
 #[tokio::test]
 async fn an_examination_that_needs_more_memory_than_it_may_is_lost_alone() {
-    let _turn = alone();
+    let _turn = alone().await;
     let engine = engine(Settings { memory_mib: 64, ..settings(1) });
     let error = engine.examine_document(hostile_job("PNG of 49 megapixels of nothing")).await.unwrap_err();
     assert!(matches!(error, Error::Lost(Lost::Killed { signal: 6 })), "{error:?}");
@@ -124,7 +123,7 @@ async fn an_examination_that_needs_more_memory_than_it_may_is_lost_alone() {
 
 #[tokio::test]
 async fn an_examination_that_needs_more_time_than_it_may_is_lost_alone() {
-    let _turn = alone();
+    let _turn = alone().await;
     let engine = engine(Settings { cpu_seconds: 1, ..settings(1) });
     let error = engine
         .examine_document(hostile_job("progressive JPEG of 32 scans, 49 megapixels"))
@@ -136,7 +135,7 @@ async fn an_examination_that_needs_more_time_than_it_may_is_lost_alone() {
 
 #[tokio::test]
 async fn a_worker_that_dies_while_it_waits_costs_no_examination() {
-    let _turn = alone();
+    let _turn = alone().await;
     let engine = engine(settings(1));
     let (_, worker) = zygote_and_worker();
     send(worker, Signal::KILL);
@@ -146,7 +145,7 @@ async fn a_worker_that_dies_while_it_waits_costs_no_examination() {
 
 #[tokio::test]
 async fn a_zygote_that_dies_takes_its_workers_along_and_is_replaced() {
-    let _turn = alone();
+    let _turn = alone().await;
     let engine = engine(settings(1));
     let (zygote, worker) = zygote_and_worker();
     send(zygote, Signal::KILL);
@@ -157,16 +156,16 @@ async fn a_zygote_that_dies_takes_its_workers_along_and_is_replaced() {
 
 #[tokio::test]
 async fn no_process_is_left_when_the_engine_is_gone() {
-    let _turn = alone();
+    let _turn = alone().await;
     let engine = engine(settings(1));
     let (zygote, worker) = zygote_and_worker();
     drop(engine);
     wait_until("the end of both", || !is_alive(zygote) && !is_alive(worker));
 }
 
-#[test]
-fn a_bundle_without_its_files_does_not_start_and_says_which_is_missing() {
-    let _turn = alone();
+#[tokio::test]
+async fn a_bundle_without_its_files_does_not_start_and_says_which_is_missing() {
+    let _turn = alone().await;
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/default");
     let error = Engine::start(&program(), Some(&folder), &settings(1)).err().unwrap();
     assert!(error.in_public().contains("is missing or can't be read"), "{error:?}");
