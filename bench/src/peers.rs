@@ -43,7 +43,7 @@ pub(crate) enum Failed {
     #[error("this program can't start itself")]
     Ours(#[source] io::Error),
     #[error("our own reader failed: {said}")]
-    Ours { said: String },
+    Reader { said: String },
 }
 
 /// One page as a reader saw it.
@@ -75,7 +75,7 @@ pub(crate) fn run(manifest: &Path) -> Result<(), Failed> {
     let ours = std::env::current_exe().map_err(Failed::Ours)?;
     let mut command = Command::new(ours);
     command.arg("read").arg(list.path());
-    let (pages, process) = ask(&mut command).map_err(|said| Failed::Ours { said })?;
+    let (pages, process) = ask(&mut command).map_err(|said| Failed::Reader { said })?;
     print("reinstate", &documents, &pages, &process);
     for peer in &PEERS {
         match peer.environment().and_then(|python| {
