@@ -21,6 +21,7 @@ use super::process::{self, Forked};
 use super::worker;
 use crate::examiner::{Examiner, Need};
 use crate::models::{self, Bundle};
+use crate::timing::Timings;
 
 /// Serves the control socket, which is standard input, until the other end is closed.
 pub(super) fn run(folder: Option<&Path>) -> ! {
@@ -32,6 +33,8 @@ pub(super) fn run(folder: Option<&Path>) -> ! {
 }
 
 fn serve(folder: Option<&Path>) {
+    // The first look at a clock finds out by a forbidden call where the kernel keeps it (prctl(2), PR_GET_AUXV).
+    Timings::default().measure("first look", || ());
     let bundle = match Bundle::open(folder) {
         Ok(bundle) => bundle,
         Err(error) => return reply(&unusable(&error)).unwrap_or_default(),
