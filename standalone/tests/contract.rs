@@ -160,8 +160,8 @@ fn the_promised_series_are_there_and_tell_nothing_personal() {
         written("/v1/reactivations/{id}/documents", "202") && written("/v1/accounts/{account}", "404"),
         "{text}"
     );
-    // A label is a route's pattern, a method, a status, a kind, a stage, an outcome, a cause, or a bound: never an id or what somebody sent.
-    let known = ["route", "method", "status", "kind", "stage", "outcome", "cause", "le"];
+    // A label is a route's pattern, a method, a status, a kind, a stage, an outcome, a cause, a state, or a bound: never an id or what somebody sent.
+    let known = ["route", "method", "status", "kind", "stage", "outcome", "cause", "state", "le"];
     for sample in &samples {
         let labels = sample
             .split_once('{')

@@ -97,7 +97,7 @@ async fn each_examination_has_a_guarded_process_of_its_own() {
 #[tokio::test]
 async fn a_worker_that_hangs_is_killed_and_the_next_job_is_done() {
     let _turn = alone().await;
-    let engine = engine(Settings { timeout_seconds: 1, ..settings(1) });
+    let engine = engine(Settings { timeout_seconds: 5, ..settings(1) });
     let (_, worker) = zygote_and_worker();
     send(worker, Signal::STOP);
     let error = engine.examine_document(small_job()).await.unwrap_err();
