@@ -106,6 +106,11 @@ async fn a_worker_that_hangs_is_killed_and_the_next_job_is_done() {
     engine.examine_document(small_job()).await.unwrap();
 }
 
+/// Takes next to no time and memory: what remains to be done under the tightest limits.
+fn no_picture() -> DocumentJob {
+    DocumentJob { front: b"no picture".to_vec(), ..small_job() }
+}
+
 /// A file of the corpus.
 fn hostile_job(name: &str) -> DocumentJob {
     let file = hostile::corpus().find(|file| file.name == name).unwrap();
@@ -118,7 +123,7 @@ async fn an_examination_that_needs_more_memory_than_it_may_is_lost_alone() {
     let engine = engine(Settings { memory_mib: 64, ..settings(1) });
     let error = engine.examine_document(hostile_job("PNG of 49 megapixels of nothing")).await.unwrap_err();
     assert!(matches!(error, Error::Lost(Lost::Killed { signal: 6 })), "{error:?}");
-    engine.examine_document(small_job()).await.unwrap();
+    engine.examine_document(no_picture()).await.unwrap();
 }
 
 #[tokio::test]
@@ -130,7 +135,7 @@ async fn an_examination_that_needs_more_time_than_it_may_is_lost_alone() {
         .await
         .unwrap_err();
     assert!(matches!(error, Error::Lost(Lost::TimedOut)), "{error:?}");
-    engine.examine_document(small_job()).await.unwrap();
+    engine.examine_document(no_picture()).await.unwrap();
 }
 
 #[tokio::test]
