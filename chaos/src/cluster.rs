@@ -166,9 +166,13 @@ impl Cluster {
             Fault::Restart(Target::Broker(n)) => kafka.stop(n - 1)?,
             Fault::Restart(Target::Postgres) => self.system.postgres.stop()?,
             Fault::Restart(target) => {
-                if let Some(service) = self.service(target) {
+                if let Some(service) = self.service(target).filter(|service| service.runs()) {
                     service.terminate();
-                    service.wait_until_ended()?;
+                    match service.wait_until_ended() {
+                        // One that was started while no broker can be reached gives up by itself, as it must.
+                        Ok(()) | Err(services::Error::Ended { .. }) => {}
+                        Err(error) => return Err(error.into()),
+                    }
                 }
             }
             Fault::TwoBrokers(first) => {

@@ -65,9 +65,7 @@ impl Service {
     /// [`Error::NotRun`].
     pub fn start(&self) -> Result<(), Error> {
         let mut process = self.process();
-        if let Some(child) = process.as_mut()
-            && matches!(child.try_wait(), Ok(None))
-        {
+        if is_running(&mut process) {
             return Ok(());
         }
         let not_run = |source| Error::NotRun { name: self.name.clone(), source };
@@ -76,6 +74,12 @@ impl Service {
         command.stdout(output.try_clone().map_err(not_run)?).stderr(output);
         *process = Some(keeper::spawn(command).map_err(not_run)?);
         Ok(())
+    }
+
+    /// Whether its process is there and has not ended.
+    #[must_use]
+    pub fn runs(&self) -> bool {
+        is_running(&mut self.process())
     }
 
     /// Runs its program with these arguments, to the end.
@@ -118,8 +122,7 @@ impl Service {
     pub fn wait_until_ready(&self) -> Result<(), Error> {
         let begin = Instant::now();
         while !self.is_ready() {
-            let ended = self.process().as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
-            if ended {
+            if !self.runs() {
                 return Err(self.ended());
             }
             if begin.elapsed() > PATIENCE {
@@ -201,6 +204,10 @@ impl Service {
     fn process(&self) -> MutexGuard<'_, Option<Child>> {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_running(process: &mut Option<Child>) -> bool {
+    process.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
 }
 
 fn last_line(text: &str) -> &str {
