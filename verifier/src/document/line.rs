@@ -55,8 +55,13 @@ pub(crate) fn strip(page: &(impl MatTraitConst + ToInputArray), quad: &Quad) -> 
     let mut cut = Mat::default();
     let size = Size::new(width, height);
     warp_perspective(page, &mut cut, &straighten, size, INTER_LINEAR, BORDER_REPLICATE, Scalar::default())?;
-    let width = (w / h * HEIGHT as f32).round().clamp(16.0, MAX_WIDTH as f32) as i32;
-    shrink(&cut, Size::new(width, HEIGHT))
+    shrink(&cut, Size::new(strip_width(quad) as i32, HEIGHT))
+}
+
+/// Pixels, as wide as the recogniser sees the quad.
+pub(crate) fn strip_width(quad: &Quad) -> f32 {
+    let (width, height) = (quad.width().round().max(1.0), quad.height().round().max(1.0));
+    (width / height * HEIGHT as f32).round().clamp(16.0, MAX_WIDTH as f32)
 }
 
 /// Reads lines with greedy CTC.

@@ -10,6 +10,7 @@ mod quality;
 mod rows;
 mod signals;
 mod text;
+mod views;
 mod visual;
 mod zone;
 
@@ -22,10 +23,10 @@ use crate::image::Picture;
 use crate::models::{self, Bundle, Role};
 use crate::recognise::{FaceDetection, TextDetection, TextRecognition};
 use crate::timing::Timings;
-use page::{Page, read_as_it_lies, read_page};
+use page::{Page, read_page};
 use portrait::find_portrait;
+use views::{Look, find_zone};
 use visual::read_visual;
-use zone::{AS_FOUND, Found, OTHERWISE, Pass, Search};
 
 /// The examination could not be made. What is wrong with a picture is no error: the observation says it.
 #[derive(Debug, thiserror::Error)]
@@ -122,44 +123,24 @@ impl DocumentReader {
     /// `pages` are the front and perhaps the back.
     fn observe(
         &mut self,
-        mut pages: Vec<Page>,
+        pages: Vec<Page>,
         today: Date,
         mut timings: Timings,
     ) -> Result<DocumentExamination, Error> {
         let mut observation = DocumentObservation::default();
-        let mut found: Option<(usize, Found)> = None;
-        // A card has its zone on the back, if it has one at all: that is looked at first.
-        for (side, page) in pages.iter_mut().enumerate().rev() {
-            let read = timings.measure("read_mrz", || self.zone_of(page, today))?;
-            if let Some(read) = read
-                && found.as_ref().is_none_or(|(_, other)| read.zone.rank() > other.zone.rank())
-            {
-                found = Some((side, read));
-            }
-            if found.as_ref().is_some_and(|(_, found)| found.zone.reading.valid) {
-                break;
-            }
-        }
-        if !found.as_ref().is_some_and(|(_, found)| found.zone.reading.valid) {
-            found = self.beside_the_page(&mut pages, found, today, &mut timings)?;
-        }
+        let Self { networks, settings, thresholds } = self;
+        let mut look = Look::new(networks, settings, thresholds, today);
+        let (mut pages, found) = find_zone(pages, &mut look, &mut timings)?;
         let fields = found.as_ref().and_then(|(_, found)| found.zone.fields.clone());
         let zone = found.as_ref().map(|(side, found)| (*side, &found.quads[..]));
         observation.visual = timings.measure("read_visual", || {
-            read_visual(
-                &mut pages,
-                zone,
-                fields.as_ref(),
-                &mut self.networks,
-                &self.thresholds.reading,
-                today,
-            )
+            read_visual(&mut pages, zone, fields.as_ref(), look.networks, &look.thresholds.reading, today)
         })?;
         let mut portrait = None;
         if let Some(front) = pages.first() {
             observation.quality = timings.measure("quality", || quality::measure(front))?;
             observation.signals = timings.measure("signals", || signals::measure(front))?;
-            let faces = &mut *self.networks.faces;
+            let faces = &mut *look.networks.faces;
             portrait = timings
                 .measure("portrait", || find_portrait(&front.picture, faces))
                 .map_err(|source| Error::Network { role: Role::FaceDetection, source })?;
@@ -174,65 +155,6 @@ impl DocumentReader {
             observation.comparison = compare_zones(&observation.visual, fields);
         }
         Ok(DocumentExamination { observation, portrait, timings })
-    }
-
-    /// What was taken for the page may be a part of it: where no valid zone was found, the whole picture is read.
-    fn beside_the_page(
-        &mut self,
-        pages: &mut [Page],
-        mut found: Option<(usize, Found)>,
-        today: Date,
-        timings: &mut Timings,
-    ) -> Result<Option<(usize, Found)>, Error> {
-        for (side, page) in pages.iter_mut().enumerate().rev() {
-            let Some(picture) = page.whole.take() else { continue };
-            let mut whole = read_as_it_lies(picture, &mut self.networks, &self.settings, timings)?;
-            let read = timings.measure("read_mrz", || self.zone_of(&mut whole, today))?;
-            if let Some(read) = read
-                && found.as_ref().is_none_or(|(_, other)| read.zone.rank() > other.zone.rank())
-            {
-                let valid = read.zone.reading.valid;
-                found = Some((side, read));
-                *page = whole;
-                if valid {
-                    break;
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    /// The zone of a page, which is turned over when that way it shows a valid one. A page that may be upside down is looked
-    /// at both ways before either is looked at closely: the close look at the wrong way up costs the most.
-    fn zone_of(&mut self, page: &mut Page, today: Date) -> Result<Option<Found>, Error> {
-        let Self { networks, thresholds, .. } = self;
-        if let Some(found) = zone::at_first_sight(page, networks, thresholds, today)? {
-            return Ok(Some(found));
-        }
-        page.read_rest(networks)?;
-        let go_on = |search: &mut Search, page: &Page, passes: &[Pass], networks: &mut Networks| {
-            search.go_on(page, passes, networks, thresholds, today)
-        };
-        let mut here = Search::default();
-        go_on(&mut here, page, &AS_FOUND, networks)?;
-        let mut turned = None;
-        if !here.is_valid() && page.is_doubtful() {
-            let other = page.flipped(networks)?;
-            let mut there = Search::default();
-            go_on(&mut there, &other, &AS_FOUND, networks)?;
-            turned = Some((other, there));
-        }
-        if !turned.as_ref().is_some_and(|(_, there)| there.is_valid()) {
-            go_on(&mut here, page, &OTHERWISE, networks)?;
-        }
-        if let Some((other, mut there)) = turned.filter(|_| !here.is_valid()) {
-            go_on(&mut there, &other, &OTHERWISE, networks)?;
-            if there.is_valid() {
-                *page = other;
-                return Ok(there.found());
-            }
-        }
-        Ok(here.found())
     }
 }
 

@@ -5,7 +5,7 @@
 use image::imageops::{rotate90, rotate180, rotate270};
 
 use super::frame::{cut_out, straighten};
-use super::line::{Line, read_lines};
+use super::line::{Line, read_lines, strip_width};
 use super::text::{self, Quad, find_text};
 use super::{Error, Networks};
 use crate::image::Picture;
@@ -33,8 +33,9 @@ const CLEARLY_BETTER: f32 = 0.05;
 const WORD: usize = 4;
 /// Lines that are read the other way up to compare, and at least before anything is said of the page.
 const PROBED: usize = 8;
-/// How many times as long as high a box must be to show the direction of its text.
-const SHOWS_DIRECTION: f32 = 2.0;
+/// Pixels of text, as wide as the recogniser sees it, that are read on one page: both pages of a passport with labels in three
+/// languages have 25,000.
+const MOST_TEXT: f32 = 60_000.0;
 /// Degrees from which slanted text is set straight; less the networks do not mind.
 const SLANTED: f32 = 4.0;
 /// Width, as a share of the widest one's, from which a long line can be a row of the same zone.
@@ -87,7 +88,7 @@ impl Page {
         let (picture, quads) = turn(&self.picture, &quads, 2);
         let unread = self.unread.iter().map(|quad| quad.turned(2, size(&self.picture))).collect();
         let lines = read_lines(&picture.mat()?, &quads, &mut *networks.fast, Role::TextRecognition)?;
-        Ok(Self { picture, turned: (self.turned + 180) % 360, lines, unread, whole: self.whole.clone() })
+        Ok(Self { picture, turned: (self.turned + 180) % 360, lines, unread, whole: None })
     }
 }
 
@@ -129,7 +130,7 @@ pub(crate) fn read_as_it_lies(
             if quarters == 0 { (picture, quads) } else { turn(&picture, &quads, quarters) };
         let (picture, quads) =
             if slant.abs() < SLANTED { (picture, quads) } else { set_straight(&picture, &quads, slant)? };
-        let (first, unread) = long_lines(quads);
+        let (first, unread) = long_lines(readable(quads.iter().map(Quad::levelled).collect()));
         let lines = read_lines(&picture.mat()?, &first, &mut *networks.fast, Role::TextRecognition)?;
         let page = Page { picture, turned: quarters * 90, lines, unread, whole: None };
         if page.is_doubtful() && page.reads_better_flipped(networks)? {
@@ -138,6 +139,20 @@ pub(crate) fn read_as_it_lies(
             Ok(page)
         }
     })
+}
+
+/// Without the smallest, when there is more text than a page can hold.
+fn readable(mut quads: Vec<Quad>) -> Vec<Quad> {
+    let area = |quad: &Quad| quad.width() * quad.height();
+    quads.sort_by(|a, b| area(b).total_cmp(&area(a)));
+    let mut width = 0.0;
+    let fits = |quad: &&Quad| {
+        width += strip_width(quad);
+        width <= MOST_TEXT
+    };
+    let count = quads.iter().take_while(fits).count();
+    quads.truncate(count);
+    quads
 }
 
 /// The lines that are read first, and the others: what can be a row of a zone, else whatever is widest. They also show best
@@ -153,14 +168,10 @@ fn long_lines(mut quads: Vec<Quad>) -> (Vec<Quad>, Vec<Quad>) {
     }
 }
 
-fn slimness(quad: &Quad) -> f32 {
-    quad.width() / quad.height().max(1.0)
-}
-
 /// Degrees clockwise, over -90 to 90, by which the text is turned out of the horizontal: the mean over all lines by length,
 /// of doubled angles, so that up and down are one.
 fn direction(quads: &[Quad]) -> f32 {
-    let long = quads.iter().filter(|quad| slimness(quad) > SHOWS_DIRECTION);
+    let long = quads.iter().filter(|quad| quad.shows_direction());
     let [x, y] = long.fold([0.0f32; 2], |[x, y], quad| {
         let [dx, dy] = quad.direction();
         let length = quad.width();

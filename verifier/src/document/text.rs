@@ -39,6 +39,8 @@ pub(crate) struct Settings {
 
 /// Width over height of a box from which it can be a row, or most of a row, of a machine-readable zone.
 const LONG: f32 = 9.0;
+/// How many times as long as high a box must be to show the direction of its text.
+const SHOWS_DIRECTION: f32 = 2.0;
 
 impl Settings {
     /// For a page that was cut out of its picture.
@@ -126,6 +128,22 @@ impl Quad {
         let flipped = if dx.abs() >= dy.abs() { dx < 0.0 } else { dy < 0.0 };
         let [a, b, c, d] = corners;
         Self { corners: if flipped { [c, d, a, b] } else { corners } }
+    }
+
+    /// The same box on a page whose text stands level. A single glyph is higher than wide, so that its box alone looks as if
+    /// its text ran down.
+    pub(crate) fn levelled(&self) -> Self {
+        let ([dx, dy], [a, b, c, d]) = (self.direction(), self.corners);
+        let runs_down = dy.abs() > dx.abs();
+        if !runs_down || self.shows_direction() {
+            return *self;
+        }
+        Self { corners: if dy > 0.0 { [d, a, b, c] } else { [b, c, d, a] } }
+    }
+
+    /// Whether it is so much longer than high that its text can't run across it.
+    pub(crate) fn shows_direction(&self) -> bool {
+        self.width() > SHOWS_DIRECTION * self.height()
     }
 
     /// Whether it comes nearer to the picture's edge than `margin` pixels.

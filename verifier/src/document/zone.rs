@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 use opencv::core::{MatTraitConst, ToInputArray};
-use reinstate_domain::document::{DocumentThresholds, ReadingThresholds};
+use reinstate_domain::document::ReadingThresholds;
 
 use super::line::{Line, read_frames};
 use super::mrz::alphabet::Frames;
@@ -12,6 +12,7 @@ use super::mrz::{Zone, read_zone};
 use super::page::Page;
 use super::rows::{Candidate, Row, find_rows};
 use super::text::Quad;
+use super::views::Look;
 use super::{Error, Networks};
 use crate::models::Role;
 
@@ -21,12 +22,14 @@ pub(crate) struct Found {
     pub(crate) quads: Vec<Quad>,
 }
 
-/// The search on one side, as far as it went: an invalid reading that fits best, or a valid one.
+/// The search on one page, as far as it went: an invalid reading that fits best, or a valid one.
 #[derive(Default)]
 pub(crate) struct Search {
     best: Option<Found>,
     /// Nothing that is still to be tried may change it.
     settled: bool,
+    /// What the fast recogniser saw can be a zone.
+    promising: bool,
 }
 
 impl Search {
@@ -34,31 +37,58 @@ impl Search {
         self.best.as_ref().is_some_and(|found| found.zone.reading.valid)
     }
 
-    /// What the side shows, if it is a zone at all. A reading that is invalid is what fits best.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    pub(crate) fn is_promising(&self) -> bool {
+        self.promising
+    }
+
+    /// What the page shows, if it is a zone at all. A reading that is invalid is what fits best.
     pub(crate) fn found(self) -> Option<Found> {
         self.best.filter(|found| self.settled || found.zone.is_plausible())
     }
 
+    /// Reads the zone by what the fast recogniser already saw on its rows, when that leaves no doubt. Never an invalid one:
+    /// what is in doubt is read carefully.
+    pub(crate) fn at_first_sight(&mut self, page: &Page, look: &mut Look<'_>) -> Result<(), Error> {
+        let Some(limits) = &look.thresholds.first_reading else {
+            self.promising = true;
+            return Ok(());
+        };
+        for candidate in find_rows(&page.lines).into_iter().take(MOST_ZONES) {
+            let seen: Vec<&Row> = candidate.rows.iter().filter(|row| row.seen).collect();
+            if seen.len() == 1 && !candidate.one_line {
+                continue;
+            }
+            let frames = frames_of(page, &seen, look.networks)?;
+            let frames: Vec<&Frames> = frames.iter().map(Arc::as_ref).collect();
+            for (group, zone) in zones(&seen, &frames, false, limits, look.today) {
+                self.promising |= zone.is_plausible();
+                if zone.reading.valid && zone.reading.repairs.is_empty() {
+                    self.best = Some(Found { zone, quads: seen[group].iter().map(|row| row.quad).collect() });
+                    self.settled = true;
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Tries these ways of cutting the rows out, one after the other, until one settles it.
-    pub(crate) fn go_on(
-        &mut self,
-        page: &Page,
-        passes: &[Pass],
-        networks: &mut Networks,
-        thresholds: &DocumentThresholds,
-        today: Date,
-    ) -> Result<(), Error> {
+    pub(crate) fn go_on(&mut self, page: &Page, passes: &[Pass], look: &mut Look<'_>) -> Result<(), Error> {
         if self.settled {
             return Ok(());
         }
         let picture = page.picture.mat()?;
         for candidate in find_rows(&page.lines).into_iter().take(MOST_ZONES) {
             for pass in passes.iter().filter(|pass| pass.is_worth_it(&candidate)) {
-                self.cut_out(&picture, &candidate.rows, pass, networks, &thresholds.reading, today)?;
+                self.cut_out(&picture, &candidate.rows, pass, look)?;
                 // A zone that was read with certainty and fails its digits must not be read again until it passes.
                 self.settled = self.best.as_ref().is_some_and(|found| {
                     let reading = &found.zone.reading;
-                    reading.valid || reading.certainty >= thresholds.min_failed_digit_certainty
+                    reading.valid || reading.certainty >= look.thresholds.min_failed_digit_certainty
                 });
                 if self.settled {
                     return Ok(());
@@ -73,15 +103,17 @@ impl Search {
         picture: &(impl MatTraitConst + ToInputArray),
         rows: &[Row],
         pass: &Pass,
-        networks: &mut Networks,
-        limits: &ReadingThresholds,
-        today: Date,
+        look: &mut Look<'_>,
     ) -> Result<(), Error> {
         let tried: Vec<&Row> = rows.iter().filter(|row| row.seen || pass.unseen).collect();
         let quads: Vec<Quad> = tried.iter().map(|row| row.quad.with_height(pass.height)).collect();
-        let frames = read_frames(picture, &quads, &mut *networks.careful, Role::TextRecognitionCareful)?;
+        if !look.may_read_carefully(&quads) {
+            return Ok(());
+        }
+        let network = &mut *look.networks.careful;
+        let frames = read_frames(picture, &quads, network, Role::TextRecognitionCareful)?;
         let frames: Vec<&Frames> = frames.iter().collect();
-        for (group, zone) in zones(&tried, &frames, pass.unseen, limits, today) {
+        for (group, zone) in zones(&tried, &frames, pass.unseen, &look.thresholds.reading, look.today) {
             if self.best.as_ref().is_none_or(|best| zone.rank() > best.zone.rank()) {
                 self.best = Some(Found { zone, quads: quads[group].to_vec() });
             }
@@ -109,32 +141,6 @@ fn zones(
         }
     }
     zones
-}
-
-/// The zone by what the fast recogniser already saw on its rows, when that leaves no doubt. Never an invalid one: what is in
-/// doubt is read carefully.
-pub(crate) fn at_first_sight(
-    page: &Page,
-    networks: &mut Networks,
-    thresholds: &DocumentThresholds,
-    today: Date,
-) -> Result<Option<Found>, Error> {
-    let Some(limits) = &thresholds.first_reading else { return Ok(None) };
-    for candidate in find_rows(&page.lines).into_iter().take(MOST_ZONES) {
-        let seen: Vec<&Row> = candidate.rows.iter().filter(|row| row.seen).collect();
-        if seen.len() == 1 && !candidate.one_line {
-            continue;
-        }
-        let frames = frames_of(page, &seen, networks)?;
-        let frames: Vec<&Frames> = frames.iter().map(Arc::as_ref).collect();
-        let valid = zones(&seen, &frames, false, limits, today)
-            .into_iter()
-            .find(|(_, zone)| zone.reading.valid && zone.reading.repairs.is_empty());
-        if let Some((group, zone)) = valid {
-            return Ok(Some(Found { zone, quads: seen[group].iter().map(|row| row.quad).collect() }));
-        }
-    }
-    Ok(None)
 }
 
 /// What the fast recogniser sees on these rows: where a line is all of a row, it was looked at already.
