@@ -2,7 +2,7 @@
 //! known. What was read is kept in a file beside the report, so that a run that was ended goes on where it was.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -12,11 +12,13 @@ use std::thread;
 use clap::ValueEnum;
 use jiff::civil::Date;
 use jiff::{Timestamp, tz::TimeZone};
+use reinstate_domain::evidence::Decision;
+use reinstate_domain::reason::ReasonCode;
 use reinstate_specimen::{
-    Disturbance, Fonts, Forgery, Half, Kind, Plan, Portrait, STATES, Set, Shot, Studio,
+    Disturbance, Fonts, Forgery, Half, Kind, Plan, Portrait, STATES, Set, Shot, Studio, Taken,
 };
 use reinstate_verifier::document::DocumentReader;
-use reinstate_verifier::evaluate::documents::{self, Row, Summary};
+use reinstate_verifier::evaluate::documents::{self, Outcome, Row, Summary};
 use reinstate_verifier::evaluate::manifest::Document;
 use reinstate_verifier::evaluate::pool::{Progress, in_parallel};
 use reinstate_verifier::evaluate::report::Run;
@@ -52,6 +54,10 @@ pub(crate) struct Arguments {
     /// Of each disturbance, 0 to 1.
     #[arg(long, value_delimiter = ',', default_values_t = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0])]
     strengths: Vec<f32>,
+    /// Keeps the photos that are to be looked at in this folder, each with a manifest for `reinstate-verifier evaluate`: valid
+    /// but wrong, forged and passed, or genuine and taken for a forgery.
+    #[arg(long)]
+    keep: Option<PathBuf>,
     /// Readers at the same time. Default: one for each processor.
     #[arg(long)]
     jobs: Option<NonZero<usize>>,
@@ -125,6 +131,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failed> {
         let (label, thresholds): (Document, _) = (label, bundle.document_thresholds());
         let row = documents::score(reader, &label, &taken.front, taken.back.as_deref(), thresholds, today)
             .map_err(|source| Failed::Read { id: shot.id.clone(), source })?;
+        if let Some(folder) = arguments.keep.as_deref().filter(|_| is_to_be_looked_at(&row)) {
+            keep(folder, &taken)?;
+        }
         kept.add(&row)?;
         Ok((row, timings.stages().map(|(_, spent)| spent.cpu.as_secs_f64() * 1000.0).sum()))
     };
@@ -211,6 +220,26 @@ impl Arguments {
         }
         words
     }
+}
+
+fn is_to_be_looked_at(row: &Row) -> bool {
+    let accused = row.reasons.contains(&ReasonCode::DocumentFieldsDisagree);
+    row.outcome == Outcome::Wrong
+        || if row.tampering.is_some() { row.decision == Decision::Pass } else { accused }
+}
+
+/// Each photo has a manifest of its own, so that a run that was ended loses none.
+fn keep(folder: &Path, taken: &Taken) -> Result<(), Failed> {
+    let write = |path: PathBuf, bytes: &[u8]| {
+        let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, bytes));
+        written.map_err(|source| Failed::File { path, source })
+    };
+    let manifest = serde_json::to_vec_pretty(&[&taken.label]).map_err(Failed::Label)?;
+    write(folder.join(&taken.label.image), &taken.front)?;
+    if let (Some(name), Some(back)) = (&taken.label.back, &taken.back) {
+        write(folder.join(name), back)?;
+    }
+    write(folder.join(format!("{}.json", taken.label.id)), &manifest)
 }
 
 fn or_all<T: Clone>(given: &[T], all: &[T]) -> Vec<T> {

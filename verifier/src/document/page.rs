@@ -33,9 +33,9 @@ const CLEARLY_BETTER: f32 = 0.05;
 const WORD: usize = 4;
 /// Lines that are read the other way up to compare, and at least before anything is said of the page.
 const PROBED: usize = 8;
-/// Pixels of text, as wide as the recogniser sees it, that are read on one page: both pages of a passport with labels in three
-/// languages have 25,000.
-const MOST_TEXT: f32 = 60_000.0;
+/// Pixels of text, as wide as the recogniser sees it, that are read on one page. The fullest of 28 photos, a spread among
+/// them, has 21,000.
+const MOST_TEXT: f32 = 40_000.0;
 /// Degrees from which slanted text is set straight; less the networks do not mind.
 const SLANTED: f32 = 4.0;
 /// Width, as a share of the widest one's, from which a long line can be a row of the same zone.
