@@ -11,7 +11,9 @@ use reinstate_domain::document::{Claim, ComparedField, DocumentObservation, Docu
 use reinstate_domain::evidence::{Decision, Verdict};
 use reinstate_domain::identity::Identity;
 use reinstate_domain::reason::ReasonCode;
-use reinstate_specimen::{Camera, Field, Fonts, Holder, IdCard, Issue, Passport, Portrait, Tamper};
+use reinstate_specimen::{
+    Camera, Document, Field, Fonts, Holder, IdCard, Issue, Kind, Page, Passport, Portrait, Tamper,
+};
 use reinstate_verifier::document::{DocumentExamination, DocumentReader};
 use reinstate_verifier::evaluate::{self, Outcome};
 use reinstate_verifier::models::{Bundle, cache_dir};
@@ -88,6 +90,14 @@ impl Story {
         let verdict = self.judged(&self.passport(camera).observation, DocumentType::Passport);
         assert_eq!((verdict.decision, &verdict.reasons[..]), (decision, reasons));
     }
+}
+
+/// Any kind of document, photographed well.
+fn kind(kind: Kind, issuer: &str, seed: u64, tampering: &[Tamper]) -> DocumentExamination {
+    let sides = Document::invented(kind, issuer, seed).draw(&Fonts::load().unwrap(), &portrait(), tampering);
+    let photo = |page: &Page| Camera::good(seed).photograph(page).unwrap().jpeg;
+    let back = sides.back.as_ref().map(photo);
+    reader().examine(&photo(&sides.front), back.as_deref(), TODAY).unwrap()
 }
 
 #[test]
@@ -198,6 +208,30 @@ fn a_changed_digit_in_the_visual_zone_is_found() {
     for (seed, field) in [(0, Field::Number), (2, Field::BirthDate), (4, Field::ExpiryDate)] {
         let story = Story::tampered(seed, Tamper::Visual { field });
         story.passport_is(Camera::good(seed), Decision::Fail, &[ReasonCode::DocumentFieldsDisagree]);
+    }
+}
+
+#[test]
+fn a_changed_number_is_found_though_most_of_it_is_letters() {
+    // Germany's numbers have few vowels and few digits.
+    let examined = kind(Kind::Td2Card, "D", 0, &[Tamper::Visual { field: Field::Number }]);
+    let number =
+        examined.observation.comparison.iter().find(|compared| compared.field == ComparedField::Number);
+    assert!(number.is_some_and(|number| !number.agrees));
+}
+
+#[test]
+fn a_licence_without_a_zone_is_read_by_the_numbers_of_its_fields() {
+    for issuer in ["D", "FRA", "UTO"] {
+        let visual = kind(Kind::DrivingLicence, issuer, 0, &[]).observation.visual;
+        let found = [
+            visual.surname.is_some(),
+            visual.given_names.is_some(),
+            visual.birth_date == Some(date(1991, 4, 29)),
+            visual.expiry_date.is_some(),
+            visual.number.is_some(),
+        ];
+        assert_eq!(found, [true; 5], "{issuer}");
     }
 }
 

@@ -242,6 +242,10 @@ pub struct DocumentThresholds {
     /// Difference of a field's noise from which a person looks whether it was altered.
     #[serde(default)]
     pub max_field_noise: Option<f32>,
+    /// Sharpness below which a G or 6 of the number, one shape in a blurred picture and one value to the check digits, counts
+    /// as read only when the first recogniser had no doubt or the visual zone has the same number.
+    #[serde(default)]
+    pub min_twin_sharpness: Option<f32>,
     /// Lines of text at the edge of the picture that are still no sign of a cut document.
     pub max_cut_lines: u32,
     /// A zone that was read at least this certainly and fails its digits fails them as printed.
@@ -266,7 +270,14 @@ pub struct ReadingThresholds {
     pub min_uncovered: f32,
     /// Distance in nats from the best text that all digits confirm to the next one.
     pub min_margin: f32,
-    /// The same when characters had to be repaired.
+    /// Distance in nats from each character that a check digit covers to those that the digit can't tell from it: it counts
+    /// G like 6, S like 8, and L like 1.
+    #[serde(default)]
+    pub min_blind_margin: f32,
+    /// The same of G and 6, which a blurred picture makes one shape.
+    #[serde(default)]
+    pub min_twin_margin: f32,
+    /// The same as `min_margin` when characters had to be repaired.
     pub min_repair_margin: f32,
     /// Probability that the recogniser itself must give to what a repair puts in.
     pub min_repair_probability: f32,

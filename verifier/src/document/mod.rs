@@ -14,6 +14,8 @@ mod views;
 mod visual;
 mod zone;
 
+use std::borrow::Cow;
+
 use jiff::civil::Date;
 use reinstate_domain::document::{DocumentObservation, DocumentThresholds, compare_zones};
 use reinstate_domain::evidence::ModelRef;
@@ -36,6 +38,10 @@ pub enum Error {
     #[error("OpenCV failed")]
     Geometry(#[from] opencv::Error),
 }
+
+/// Pixels of the longest side of a picture that is read: what a phone of twelve megapixels delivers. Larger ones are shrunk to
+/// it, for they show nothing more of a document, and each step over their pixels costs.
+const LARGEST: u32 = 4096;
 
 /// What was seen, and how long it took: `decode`, `find_page`, `find_text`, `read_text`, `read_mrz`, `read_visual`, `quality`,
 /// `signals`, `portrait`.
@@ -105,7 +111,14 @@ impl DocumentReader {
         let mut pictures = Vec::with_capacity(2);
         for bytes in std::iter::once(front).chain(back) {
             match timings.measure("decode", || Picture::decode(bytes)) {
-                Ok(picture) => pictures.push(picture),
+                Ok(picture) => {
+                    let smaller = timings.measure("decode", || match picture.within(LARGEST) {
+                        Ok(Cow::Owned(smaller)) => Ok(Some(smaller)),
+                        Ok(Cow::Borrowed(_)) => Ok(None),
+                        Err(error) => Err(error),
+                    })?;
+                    pictures.push(smaller.unwrap_or(picture));
+                }
                 Err(fault) => {
                     let observation =
                         DocumentObservation { fault: Some(fault.reason()), ..DocumentObservation::default() };
@@ -147,7 +160,13 @@ impl DocumentReader {
         }
         let (place, portrait) = portrait.unzip();
         observation.portrait = place;
-        if let Some((_, found)) = found {
+        if let Some((_, mut found)) = found {
+            let least = look.thresholds.min_twin_sharpness;
+            let blurred = least.is_some_and(|least| observation.quality.sharpness < least);
+            let confirmed = found.at_first_sight || observation.visual.number.is_some();
+            if blurred && !confirmed && found.zone.has_twins() {
+                found.zone.retract();
+            }
             observation.mrz = Some(found.zone.reading);
             observation.fields = found.zone.fields;
         }

@@ -50,6 +50,9 @@ impl<'a> Look<'a> {
     }
 }
 
+/// The side that a zone is on: 0 is the front, 1 the back.
+type OnSide = (usize, Found);
+
 /// One way of looking at a side.
 struct View {
     /// 0 is the front, 1 the back.
@@ -117,7 +120,7 @@ pub(super) fn find_zone(
     pages: Vec<Page>,
     look: &mut Look<'_>,
     timings: &mut Timings,
-) -> Result<(Vec<Page>, Option<(usize, Found)>), Error> {
+) -> Result<(Vec<Page>, Option<OnSide>), Error> {
     // A card has its zone on the back, if it has one at all: that is looked at first.
     let sides = pages.into_iter().enumerate().rev();
     let views = sides.map(|(side, page)| View::new(side, page, false)).collect();
@@ -181,7 +184,7 @@ impl Views<'_, '_> {
     }
 
     /// The view that shows the zone best, and of a side without any the straightened page.
-    fn end(self) -> (Vec<Page>, Option<(usize, Found)>) {
+    fn end(self) -> (Vec<Page>, Option<OnSide>) {
         let mut ended: Vec<(usize, bool, Page, Option<Found>)> = Vec::new();
         for view in self.views {
             let (side, as_taken) = (view.side, view.as_taken);

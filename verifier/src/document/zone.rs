@@ -20,6 +20,8 @@ use crate::models::Role;
 pub(crate) struct Found {
     pub(crate) zone: Zone,
     pub(crate) quads: Vec<Quad>,
+    /// The fast recogniser had no doubt.
+    pub(crate) at_first_sight: bool,
 }
 
 /// The search on one page, as far as it went: an invalid reading that fits best, or a valid one.
@@ -67,7 +69,8 @@ impl Search {
             for (group, zone) in zones(&seen, &frames, false, limits, look.today) {
                 self.promising |= zone.is_plausible();
                 if zone.reading.valid && zone.reading.repairs.is_empty() {
-                    self.best = Some(Found { zone, quads: seen[group].iter().map(|row| row.quad).collect() });
+                    let quads = seen[group].iter().map(|row| row.quad).collect();
+                    self.best = Some(Found { zone, quads, at_first_sight: true });
                     self.settled = true;
                     return Ok(());
                 }
@@ -115,7 +118,7 @@ impl Search {
         let frames: Vec<&Frames> = frames.iter().collect();
         for (group, zone) in zones(&tried, &frames, pass.unseen, &look.thresholds.reading, look.today) {
             if self.best.as_ref().is_none_or(|best| zone.rank() > best.zone.rank()) {
-                self.best = Some(Found { zone, quads: quads[group].to_vec() });
+                self.best = Some(Found { zone, quads: quads[group].to_vec(), at_first_sight: false });
             }
         }
         Ok(())

@@ -17,7 +17,7 @@ mod tests;
 use jiff::civil::Date;
 use reinstate_domain::document::{FieldCheck, MrzFields, MrzFormat, MrzReading, ReadingThresholds, Repair};
 
-use alphabet::{FILLER, FILLERS, Frames, SYMBOLS, Symbol, character};
+use alphabet::{FILLER, FILLERS, Frames, SYMBOLS, Symbol, character, value};
 use choose::{Choice, choose};
 use layout::{Cell, Layout};
 
@@ -45,6 +45,19 @@ impl Zone {
     /// Orders readings of different rows: valid before invalid, then by how well each frame is explained.
     pub(crate) fn rank(&self) -> (bool, f32) {
         (self.reading.valid, self.fit / self.frames.max(1) as f32)
+    }
+
+    /// Whether the number holds a G or a 6.
+    pub(crate) fn has_twins(&self) -> bool {
+        self.fields.as_ref().is_some_and(|fields| fields.number.contains(TWINS))
+    }
+
+    /// Takes back that it is valid: something beside it did not confirm what no digit can.
+    pub(crate) fn retract(&mut self) {
+        self.reading.valid = false;
+        self.reading.lines.clear();
+        self.reading.repairs.clear();
+        self.fields = None;
     }
 }
 
@@ -194,6 +207,9 @@ fn assemble(
     Zone { reading, fields, fit, frames: 0 }
 }
 
+/// One shape in a blurred picture, and one value modulo ten.
+const TWINS: [char; 2] = ['G', '6'];
+
 /// Check digits that a layout must have for a repair, or for a character to be as uncertain as a covered one may be.
 const FEWEST_FOR_REPAIR: usize = 3;
 
@@ -220,6 +236,11 @@ fn is_clear(
         let least = if is_covered[cell] { limits.min_covered } else { limits.min_uncovered };
         repaired || cells[cell][usize::from(*symbol)] >= least
     });
+    let told_apart = covered(layout).all(|cell| {
+        let is_twin = TWINS.contains(&character(symbols[cell]));
+        let least = if is_twin { limits.min_twin_margin } else { limits.min_blind_margin };
+        seen[cell] != symbols[cell] || blind_margin(&cells[cell], symbols[cell]) >= least
+    });
     // The letters of a country's code lean on each other, for only fillers follow a filler: each may look likely enough by
     // itself when the code does not.
     let whole_codes = layout
@@ -234,7 +255,15 @@ fn is_clear(
     let fillers = symbols.iter().filter(|symbol| **symbol == FILLER).count() as f32 / symbols.len() as f32;
     // A long surname leaves the one line of a driving licence without a filler.
     let sane = layout.lines() == 1 || (limits.filler_share[0]..=limits.filler_share[1]).contains(&fillers);
-    certain && whole_codes && sane && follows_grammar(layout, symbols)
+    certain && told_apart && whole_codes && sane && follows_grammar(layout, symbols)
+}
+
+/// Distance in nats from a symbol to all those that every check digit counts like it (ICAO 9303-3 §4.9: sums are taken
+/// modulo 10), which agreeing digits therefore say nothing about.
+fn blind_margin(cell: &[f32; SYMBOLS], symbol: Symbol) -> f32 {
+    let counts_alike = |other: &Symbol| *other != symbol && value(*other) % 10 == value(symbol) % 10;
+    let others: f32 = (0..SYMBOLS as Symbol).filter(counts_alike).map(|other| cell[usize::from(other)]).sum();
+    (cell[usize::from(symbol)] / others.max(f32::MIN_POSITIVE)).ln()
 }
 
 /// The most probable symbol of each cell need not add up to an allowed line.

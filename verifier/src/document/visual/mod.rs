@@ -127,9 +127,13 @@ impl Side {
         let wanted = |(i, line): &(usize, &Line)| {
             let digits = line.text.chars().filter(char::is_ascii_digit).count();
             let value = values.iter().any(|(_, at)| at == i);
+            let number = found.number.is_none()
+                && (nearest_number(line, &fields.number, 0.0).is_some()
+                    || values.iter().any(|(field, at)| at == i && *field == Field::Number));
             let name = found.surname.is_none() && nearest(&line.text, &fields.surname).is_some()
                 || found.given_names.is_none() && nearest(&line.text, &fields.given_names).is_some();
-            numbers && digits >= 4
+            number
+                || numbers && digits >= 4
                 || name
                 || value && (found.surname.is_none() || found.given_names.is_none())
         };
@@ -199,9 +203,19 @@ fn significant(text: &str) -> String {
     text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
 }
 
-/// Letters and digits that look alike become one, so that a misread pair does not count.
-fn blurred(text: &str) -> String {
+/// Letters and digits that many fonts print alike become one.
+fn printed(text: &str) -> String {
     let one = |c| match c {
+        'O' | 'Q' | 'D' => '0',
+        'I' | 'L' => '1',
+        c => c,
+    };
+    significant(text).chars().map(one).collect()
+}
+
+/// Letters and digits that the recogniser takes for one another become one, so that a misread pair does not accuse.
+fn blurred(c: char) -> char {
+    match c {
         'O' | 'Q' | 'D' => '0',
         'I' | 'L' => '1',
         'Z' => '2',
@@ -209,21 +223,20 @@ fn blurred(text: &str) -> String {
         'G' => '6',
         'B' => '8',
         c => c,
-    };
-    significant(text).chars().map(one).collect()
+    }
 }
 
 /// Looks for what the zone says.
 fn confirm(lines: &[Line], fields: &MrzFields, found: &mut VisualFields) {
-    let number = blurred(&fields.number);
+    let number = printed(&fields.number);
     for line in lines {
         let says_number = |text: &str| {
             if number.len() >= 6 { text.contains(&number) } else { text == number }
         };
         if found.number.is_none()
             && !number.is_empty()
-            && (says_number(&blurred(&line.text))
-                || runs(&line.text).iter().any(|run| blurred(run) == number))
+            && (says_number(&printed(&line.text))
+                || runs(&line.text).iter().any(|run| printed(run) == number))
         {
             found.number = Some(fields.number.clone());
         }
@@ -235,6 +248,8 @@ fn confirm(lines: &[Line], fields: &MrzFields, found: &mut VisualFields) {
             };
             if found.surname.is_none() && is_surname() {
                 found.surname = Some(run.clone());
+            } else if found.surname.is_none() && is_ligature(&run, &fields.surname) {
+                found.surname = Some(fields.surname.clone());
             }
             let longer = found.given_names.as_ref().is_none_or(|known| known.len() < run.len());
             if longer
@@ -269,8 +284,11 @@ fn contradict(side: &Side, fields: &MrzFields, limits: &ReadingThresholds, found
     let labelled = |field: Field| labelled.iter().filter(move |(of, _)| *of == field).map(|(_, line)| *line);
 
     if found.number.is_none() {
-        found.number =
-            lines.iter().find_map(|line| nearest_number(&line.text, &fields.number)).or_else(|| {
+        found.number = side
+            .lines
+            .iter()
+            .find_map(|line| nearest_number(line, &fields.number, limits.min_visual))
+            .or_else(|| {
                 let number = |line: &Line| {
                     let text = significant(&line.text);
                     let digits = text.chars().filter(char::is_ascii_digit).count();
@@ -404,20 +422,47 @@ fn nearest(text: &str, name: &str) -> Option<String> {
     })
 }
 
-/// Whether all the difference is one letter more or less: a stroke or a ligature that the recogniser does not know (Ø read
-/// as O, Æ as E) does that, a forger does not.
+/// Whether a recogniser may have made this of the name: with a letter more or less, for a stroke or a ligature that it does
+/// not know (Ø read as O, Æ as E), or with an end missing that a finger or a reflection covers. A forger does neither.
 fn is_misread(text: &str, name: &str) -> bool {
-    let (text, name) = (letters(text), letters(name));
-    text.len() != name.len() && strsim::levenshtein(&text, &name) <= 1
+    let (text, name) = (without_ligature(&letters(text)), without_ligature(&letters(name)));
+    let cut = text.len() >= FEWEST_LETTERS && (name.starts_with(&text) || name.ends_with(&text));
+    text == name || cut || text.len() != name.len() && strsim::levenshtein(&text, &name) <= 1
 }
 
-/// The run of words that is this number but for a few characters.
-fn nearest_number(text: &str, number: &str) -> Option<String> {
-    let (number, most) = (blurred(number), (number.len() as f32 * NEARLY) as usize);
-    runs(text).into_iter().map(|run| significant(&run)).find(|run| {
-        let run = blurred(run);
-        run.len() == number.len()
-            && (1..=most).contains(&run.chars().zip(number.chars()).filter(|(a, b)| a != b).count())
+/// Letters from which the beginning or the end of a name is what is left of it.
+const FEWEST_LETTERS: usize = 4;
+
+/// Whether the text is the name but for an Œ.
+fn is_ligature(text: &str, name: &str) -> bool {
+    let (text, name) = (letters(text), letters(name));
+    text != name && without_ligature(&text) == without_ligature(&name)
+}
+
+/// Œ is read as CE, the zone has OE.
+fn without_ligature(letters: &str) -> String {
+    letters.replace("CE", "OE")
+}
+
+/// The run of words that is this number but for a few characters, each of which was read with at least this certainty.
+fn nearest_number(line: &Line, number: &str, least: f32) -> Option<String> {
+    let number: Vec<char> = significant(number).chars().collect();
+    let most = (number.len() as f32 * NEARLY) as usize;
+    let read: Vec<(char, f32)> = line.text.chars().zip(line.certainty.iter().copied()).collect();
+    let words: Vec<&[(char, f32)]> =
+        read.split(|(c, _)| c.is_whitespace()).filter(|word| !word.is_empty()).collect();
+    let is_it = |run: &[(char, f32)]| {
+        let mut differing = run.iter().zip(&number).filter(|((a, _), b)| blurred(*a) != blurred(**b));
+        let count = differing.clone().count();
+        run.len() == number.len() && (1..=most).contains(&count) && differing.all(|((_, p), _)| *p >= least)
+    };
+    (0..words.len()).find_map(|from| {
+        let mut run = Vec::new();
+        words[from..].iter().take(MOST_WORDS).find_map(|word| {
+            let letters = word.iter().filter(|(c, _)| c.is_ascii_alphanumeric());
+            run.extend(letters.map(|(c, p)| (c.to_ascii_uppercase(), *p)));
+            is_it(&run).then(|| run.iter().map(|(c, _)| c).collect())
+        })
     })
 }
 
@@ -435,4 +480,48 @@ fn is_its_issue(issue: Date, expiry: Date) -> bool {
                 .checked_add(*shift)
                 .is_ok_and(|day| (day.month(), day.day()) == (expiry.month(), expiry.day()))
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_recogniser_makes_of_a_name_is_no_other_name() {
+        for (text, name) in [
+            ("BCEUF", "BOEUF"),
+            ("AERO", "AEROE"),
+            ("NDSTRÖM", "LINDSTROEM"),
+            ("LINDSTR", "LINDSTROEM"),
+            ("ERIKSSON", "ERIKSSON"),
+        ] {
+            assert!(is_misread(text, name), "{text} {name}");
+        }
+        for (text, name) in
+            [("ERIKSEN", "ERIKSSON"), ("BRUN", "BRAUN MEIER"), ("MARTEN", "MARTIN"), ("SON", "ERIKSSON")]
+        {
+            assert!(!is_misread(text, name), "{text} {name}");
+        }
+    }
+
+    fn line(text: &str, certainty: &[f32]) -> Line {
+        let quad = Quad::new([100.0, 10.0], [1.0, 0.0], 200.0, 20.0);
+        Line { quad, text: text.into(), certainty: certainty.to_vec(), frames: None }
+    }
+
+    #[test]
+    fn only_a_character_that_was_read_with_certainty_makes_another_number() {
+        // G and 6 are blurred, the 0 is clear.
+        let read = line("No C6Z63T0GT", &[0.9, 0.9, 0.9, 0.9, 0.4, 0.9, 0.9, 0.9, 0.9, 0.95, 0.9, 0.9]);
+        assert_eq!(nearest_number(&read, "CGZ63T9GT", 0.7).as_deref(), Some("C6Z63T0GT"));
+        let unclear = line("C6Z63T0GT", &[0.9, 0.4, 0.9, 0.9, 0.9, 0.9, 0.6, 0.9, 0.9]);
+        assert_eq!(nearest_number(&unclear, "CGZ63T9GT", 0.7), None);
+        assert_eq!(nearest_number(&line("C6Z63T9GT", &[0.9; 9]), "CGZ63T9GT", 0.7), None, "a misread pair");
+    }
+
+    #[test]
+    fn a_number_is_confirmed_by_its_own_text_and_not_by_what_looks_alike_to_the_recogniser() {
+        assert_eq!(printed("CO1-X0OT"), printed("C0IX0OT"));
+        assert_ne!(printed("CT6Z63T96"), printed("CTGZ63T9G"));
+    }
 }
