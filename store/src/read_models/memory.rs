@@ -132,7 +132,8 @@ impl ReadModels for Memory {
 
     async fn reactivations_of(&self, ids: &[CaseId]) -> Result<Vec<ReactivationRow>, Error> {
         let rows = self.rows();
-        Ok(ids.iter().filter_map(|id| rows.reactivations.get(id).cloned()).collect())
+        let ids: BTreeSet<&CaseId> = ids.iter().collect();
+        Ok(ids.into_iter().filter_map(|id| rows.reactivations.get(id).cloned()).collect())
     }
 
     async fn reactivations(

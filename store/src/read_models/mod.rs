@@ -168,7 +168,7 @@ pub trait ReadModels: Snapshots {
     /// A reactivation by its id, whether it is its account's newest or not.
     async fn reactivation(&self, id: CaseId) -> Result<Option<ReactivationRow>, Error>;
 
-    /// Those of these reactivations that there are, in any order.
+    /// Those of these reactivations that there are, each once, in any order.
     async fn reactivations_of(&self, ids: &[CaseId]) -> Result<Vec<ReactivationRow>, Error>;
 
     /// Reactivations in the order of their ids, which is that of their opening, those after `after` and of this status.

@@ -191,6 +191,24 @@ pub async fn lists_are_by_status_in_order_and_go_on_behind_the_cursor(place: &dy
     }
 }
 
+pub async fn reactivations_are_found_by_their_ids_and_those_that_there_are_not_are_left_out(
+    place: &dyn Place,
+) {
+    let world = history().await;
+    let models = place.empty().await;
+    assert_eq!(models.reactivations_of(&[case(104)]).await.unwrap(), []);
+    project_all(&*world.log, &*models, 5).await;
+    let (_, all) = all(&*models).await;
+    // One that another of its account has followed, the newest of another account, one twice, and two that nobody opened.
+    let wanted = [case(201), case(109), case(999), case(104), case(109), case(0)];
+    let mut found = models.reactivations_of(&wanted).await.unwrap();
+    found.sort_unstable_by_key(|row| row.case.id);
+    let expected: Vec<_> = all.into_iter().filter(|row| wanted.contains(&row.case.id)).collect();
+    assert_eq!(expected.len(), 3);
+    assert_eq!(found, expected);
+    assert_eq!(models.reactivations_of(&[]).await.unwrap(), []);
+}
+
 pub async fn a_timeline_has_the_effective_entries_and_no_other(place: &dyn Place) {
     let world = history().await;
     let models = place.empty().await;
@@ -324,6 +342,7 @@ macro_rules! read_models_contract {
                 the_rows_are_the_fold_of_the_log
                 made_again_in_other_steps_the_rows_are_the_same
                 lists_are_by_status_in_order_and_go_on_behind_the_cursor
+                reactivations_are_found_by_their_ids_and_those_that_there_are_not_are_left_out
                 a_timeline_has_the_effective_entries_and_no_other
                 what_is_due_and_what_is_to_do_is_listed_until_it_is_done
                 an_entry_that_is_not_understood_halts_its_account_and_no_other
