@@ -68,7 +68,7 @@ pub(crate) async fn run(folder: &Path, entries: &[usize], each: usize, seconds: 
 
         let keys = SqliteKeys::open(&place.path().join("keys.sqlite"), Secret::new([7; 32]))?;
         let url = server.create_database(&format!("rows_{entries}"))?;
-        let models = Postgres::open(&Settings::new(&url), None).await?;
+        let models = Postgres::open(&patient(&url), None).await?;
         let reader = Arc::new(KafkaReader::connect(&log).await?);
         let rebuilt = rebuild(reader, &models, &keys, &watch::Sender::default()).await?;
         report(entries, accounts, "rebuild", rebuilt.took);
@@ -84,6 +84,12 @@ pub(crate) async fn run(folder: &Path, entries: &[usize], each: usize, seconds: 
         server.psql("postgres", &format!("DROP DATABASE rows_{entries} WITH (FORCE)"))?;
     }
     lag(&server, &brokers, place.path(), seconds).await
+}
+
+/// A service gives up on a database that is silent for two seconds, and tries again. Here that would be the end of an hour's measuring, on a
+/// disk that is merely busy.
+fn patient(url: &str) -> Settings {
+    Settings { timeout_ms: 60_000, ..Settings::new(url) }
 }
 
 /// The auditor's tool as it is installed, from its start to its end, beside a consumer from its own.
@@ -163,7 +169,7 @@ fn copy(server: &Server, database: &str, folder: &Path) -> Result<Copied, Failed
 /// From an append's answer to rows that another process sees, at a steady rate.
 async fn lag(server: &Server, brokers: &Brokers, folder: &Path, seconds: u64) -> Result<(), Failed> {
     let log = Arc::new(Kafka::connect(&topic(brokers, 1, "live").await?).await?);
-    let settings = Settings::new(&server.create_database("lag")?);
+    let settings = patient(&server.create_database("lag")?);
     let models = Arc::new(Postgres::open(&settings, None).await?);
     let api = Postgres::open(&settings, None).await?;
     let keys = Arc::new(SqliteKeys::open(&folder.join("keys.sqlite"), Secret::new([7; 32]))?);
