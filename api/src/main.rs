@@ -6,11 +6,8 @@ use std::sync::Arc;
 use actix_web::web;
 use clap::Parser;
 use reinstate_api::{Application, KeySettings, Keys, Ports, Service, SystemClock};
-use reinstate_process::settings::{self, Logging, Policy, Secrets, Traces};
-use reinstate_process::{
-    Metrics, Operations, Options, Stop, Stores, Telemetry, metrics, operations, stores, telemetry,
-};
-use reinstate_store::{blobs, log::kafka, postgres};
+use reinstate_process::service::{self, Settings};
+use reinstate_process::{Operations, Options, Running, Stores, operations, settings, stores};
 use serde::Deserialize;
 use tokio::task::JoinSet;
 
@@ -25,31 +22,12 @@ struct Arguments {
     options: Options,
 }
 
+/// The tables of its own.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Settings {
+struct Own {
     api: reinstate_api::Settings,
     auth: KeySettings,
-    operations: operations::Settings,
-    kafka: kafka::Settings,
-    database: postgres::Settings,
-    blobs: blobs::Settings,
-    secrets: Secrets,
-    policy: Policy,
-    log: Logging,
-    traces: Traces,
-}
-
-impl Settings {
-    fn stores(&self) -> stores::Settings<'_> {
-        stores::Settings {
-            kafka: &self.kafka,
-            database: &self.database,
-            blobs: &self.blobs,
-            secrets: &self.secrets,
-            policy: &self.policy,
-        }
-    }
 }
 
 /// Why the server did not start, or stopped.
@@ -62,15 +40,11 @@ enum Failure {
     #[error(transparent)]
     Stores(#[from] stores::Error),
     #[error(transparent)]
-    Telemetry(#[from] telemetry::Error),
-    #[error(transparent)]
-    Metrics(#[from] metrics::Error),
+    Service(#[from] service::Error),
     #[error(transparent)]
     Operations(#[from] operations::Error),
     #[error(transparent)]
     Listen(#[from] reinstate_api::Error),
-    #[error("signals can't be watched")]
-    Signals(#[source] std::io::Error),
     #[error("the server failed")]
     Serve(#[source] std::io::Error),
 }
@@ -80,25 +54,20 @@ fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<(), Failure> {
-    let defaults = [DEFAULTS, stores::DEFAULTS].concat();
     if options.defaults {
-        print!("{defaults}");
+        print!("{DEFAULTS}{}", stores::DEFAULTS);
         return Ok(());
     }
-    let settings: Settings = settings::load(&defaults, options.config.as_deref())?;
-    let keys = Keys::new(&settings.auth)?;
+    let (own, settings): (Own, _) = Settings::load(DEFAULTS, &options)?;
+    let keys = Keys::new(&own.auth)?;
     if options.check {
-        telemetry::check(&settings.log, &settings.traces)?;
-        println!("ok: {}", stores::check(settings.stores())?);
+        println!("ok: {}", settings.check()?);
         return Ok(());
     }
-    let telemetry = Telemetry::init(NAME, &settings.log, &settings.traces)?;
-    let metrics = Metrics::install()?;
-    kafka::describe_metrics();
-    let stop = Stop::on_signal().map_err(Failure::Signals)?;
+    let running = Running::begin(NAME, &settings.log, &settings.traces)?;
 
-    let stores = Stores::open(settings.stores()).await?;
-    let readiness = stores.readiness().until(stop.clone()).shared();
+    let stores = Stores::open(&settings).await?;
+    let readiness = stores.readiness().until(running.stop.clone()).shared();
     let mut tasks = JoinSet::new();
     stores.follow(&mut tasks);
     let ports = Ports {
@@ -111,16 +80,16 @@ async fn run(options: Options) -> Result<(), Failure> {
         code_key: stores.code_key,
         clock: Arc::new(SystemClock),
         readiness: Arc::clone(&readiness),
-        stop,
+        stop: running.stop.clone(),
     };
     let service = web::Data::new(Service::new(ports, keys, &stores.master));
-    let application = Application::build(&settings.api, service)?;
-    let operations = Operations::bind(&settings.operations, readiness, metrics)?;
+    let application = Application::build(&own.api, service)?;
+    let operations = Operations::bind(&settings.operations, readiness, running.metrics.clone())?;
     tracing::info!(address = %application.address(), operations = %operations.address(), "listening");
     let operations = operations.serve();
     application.run().await.map_err(Failure::Serve)?;
     tasks.shutdown().await;
     operations.stop(true).await;
-    telemetry.finish();
+    running.end();
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use config::{Config, File, FileFormat};
+use config::{Config, File, FileFormat, Map, Value, ValueKind};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -55,11 +55,48 @@ pub fn load<T: DeserializeOwned>(defaults: &str, file: Option<&Path>) -> Result<
     load_with(defaults, file, std::env::vars_os())
 }
 
+/// As [`load`], in two: the tables that `shared` has defaults for, and the others. A struct that flattens another one can't refuse what it does
+/// not know.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_in_two<Own: DeserializeOwned, Shared: DeserializeOwned>(
+    own: &str,
+    shared: &str,
+    file: Option<&Path>,
+) -> Result<(Own, Shared), Error> {
+    let environment = std::env::vars_os();
+    load_in_two_with(own, shared, file, environment)
+}
+
+fn load_in_two_with<Own: DeserializeOwned, Shared: DeserializeOwned>(
+    own: &str,
+    shared: &str,
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<(Own, Shared), Error> {
+    let known = Config::builder().add_source(File::from_str(shared, FileFormat::Toml)).build()?;
+    let known = known.cache.into_table()?;
+    let all = read(&[own, shared].concat(), file, environment)?.cache.into_table()?;
+    let (shared, own): (Map<_, _>, Map<_, _>) =
+        all.into_iter().partition(|(name, _)| known.contains_key(name));
+    let table = |tables| Value::new(None, ValueKind::Table(tables));
+    Ok((table(own).try_deserialize()?, table(shared).try_deserialize()?))
+}
+
 fn load_with<T: DeserializeOwned>(
     defaults: &str,
     file: Option<&Path>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<T, Error> {
+    Ok(read(defaults, file, environment)?.try_deserialize()?)
+}
+
+fn read(
+    defaults: &str,
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Config, Error> {
     let known = Config::builder().add_source(File::from_str(defaults, FileFormat::Toml)).build()?;
     let mut builder = Config::builder().add_source(File::from_str(defaults, FileFormat::Toml));
     if let Some(file) = file {
@@ -78,7 +115,7 @@ fn load_with<T: DeserializeOwned>(
             builder.set_override(key, value)?
         };
     }
-    Ok(builder.build()?.try_deserialize()?)
+    Ok(builder.build()?)
 }
 
 /// `None` for a path that was left empty.
@@ -154,5 +191,29 @@ mod tests {
     fn a_value_of_the_wrong_type_names_its_key() {
         let refused = from(None, &[("REINSTATE_API__WORKERS", "many")]).unwrap_err();
         assert!(crate::in_one_line(&refused).contains("api.workers"), "{}", crate::in_one_line(&refused));
+    }
+
+    #[test]
+    fn tables_that_services_share_are_told_from_their_own_and_both_refuse_what_they_do_not_know() {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Shared {
+            log: Logging,
+        }
+        let load = |name: &str, value: &str| {
+            let environment = [(name.into(), value.into())];
+            load_in_two_with::<Settings, Shared>(DEFAULTS, "[log]\nlevel = \"info\"\n", None, environment)
+        };
+        let (own, shared) = load("REINSTATE_API__WORKERS", "4").unwrap();
+        assert_eq!((own.api.workers, shared.log.level.as_str()), (4, "info"));
+        for (name, value, said) in [
+            ("REINSTATE_API__LISEN", "x", "lisen"),
+            ("REINSTATE_LOG__LEVL", "x", "levl"),
+            ("REINSTATE_LOGS__LEVEL", "x", "logs"),
+            ("REINSTATE_API__WORKERS", "many", "api.workers"),
+        ] {
+            let refused = crate::in_one_line(&load(name, value).unwrap_err());
+            assert!(refused.contains(said), "{name}: {refused}");
+        }
     }
 }

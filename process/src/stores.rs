@@ -15,20 +15,11 @@ use tokio::task::JoinSet;
 
 use crate::policy::{self, Policy};
 use crate::readiness::Readiness;
-use crate::{secrets, settings};
+use crate::secrets;
+use crate::service::Settings;
 
 /// The commented defaults of everything here and of the process itself: a service's own come before them.
 pub const DEFAULTS: &str = include_str!("stores.toml");
-
-/// The tables that [`Stores`] are opened from.
-#[derive(Debug, Clone, Copy)]
-pub struct Settings<'a> {
-    pub kafka: &'a kafka::Settings,
-    pub database: &'a postgres::Settings,
-    pub blobs: &'a blobs::Settings,
-    pub secrets: &'a settings::Secrets,
-    pub policy: &'a settings::Policy,
-}
 
 /// Something can't be opened. Each says what is wrong with what.
 #[derive(Debug, thiserror::Error)]
@@ -49,9 +40,9 @@ pub enum Error {
 ///
 /// # Errors
 /// [`Error`].
-pub fn check(settings: Settings<'_>) -> Result<String, Error> {
-    let policy = Policy::load(settings.policy)?;
-    secrets::master(settings.secrets)?;
+pub fn check(settings: &Settings) -> Result<String, Error> {
+    let policy = Policy::load(&settings.policy)?;
+    secrets::master(&settings.secrets)?;
     settings.kafka.check()?;
     settings.blobs.check()?;
     Ok(policy.describe())
@@ -75,14 +66,15 @@ impl Stores {
     ///
     /// # Errors
     /// [`Error`]: one sentence with the way out.
-    pub async fn open(settings: Settings<'_>) -> Result<Self, Error> {
-        let master = secrets::master(settings.secrets)?;
-        let policy = Policy::load(settings.policy)?;
-        let log = Arc::new(Kafka::connect(settings.kafka).await?);
-        let database = Arc::new(Postgres::open(settings.database, log.identity().as_ref()).await?);
-        let keys = Arc::new(PostgresKeys::open(settings.database, master.wrapping_key()).await?);
-        let blobs = Arc::new(Blobs::open(settings.blobs)?);
-        let artefacts = Arc::new(Artefacts::open(settings.blobs)?);
+    pub async fn open(settings: &Settings) -> Result<Self, Error> {
+        kafka::describe_metrics();
+        let master = secrets::master(&settings.secrets)?;
+        let policy = Policy::load(&settings.policy)?;
+        let log = Arc::new(Kafka::connect(&settings.kafka).await?);
+        let database = Arc::new(Postgres::open(&settings.database, log.identity().as_ref()).await?);
+        let keys = Arc::new(PostgresKeys::open(&settings.database, master.wrapping_key()).await?);
+        let blobs = Arc::new(Blobs::open(&settings.blobs)?);
+        let artefacts = Arc::new(Artefacts::open(&settings.blobs)?);
         // A case names its policy by hash, so the policy is kept before any case does.
         artefacts.put(policy.text.clone().into()).await?;
         let journal = Arc::new(Journal::new(Arc::clone(&log) as _, Arc::clone(&database) as _));

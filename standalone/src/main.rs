@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use reinstate_process::{Metrics, Operations, Stop, Telemetry, metrics, operations, telemetry};
+use reinstate_process::{Operations, Running, operations, service, telemetry};
 use reinstate_verifier::contain::{self, Program};
 
 use crate::settings::{DEFAULTS, Settings};
@@ -40,11 +40,9 @@ enum Failure {
     #[error(transparent)]
     Telemetry(#[from] telemetry::Error),
     #[error(transparent)]
-    Metrics(#[from] metrics::Error),
+    Service(#[from] service::Error),
     #[error(transparent)]
     Operations(#[from] operations::Error),
-    #[error("signals can't be watched")]
-    Signals(#[source] std::io::Error),
     #[error("the server failed")]
     Serve(#[source] std::io::Error),
 }
@@ -72,13 +70,11 @@ async fn run(program: &Program, arguments: Arguments) -> Result<(), Failure> {
         println!("{}", system::check(&settings, keys.is_some())?);
         return Ok(());
     }
-    let telemetry = Telemetry::init("reinstate", &settings.log, &settings.traces)?;
-    let metrics = Metrics::install()?;
-    let stop = Stop::on_signal().map_err(Failure::Signals)?;
+    let running = Running::begin("reinstate", &settings.log, &settings.traces)?;
 
-    let system = System::start(program, &settings, keys.is_some(), stop).await?;
+    let system = System::start(program, &settings, keys.is_some(), running.stop.clone()).await?;
     let application = system.listen(&settings)?;
-    let operations = Operations::bind(&settings.operations, system.readiness(), metrics)?;
+    let operations = Operations::bind(&settings.operations, system.readiness(), running.metrics.clone())?;
     if let Some(keys) = &keys {
         keys.announce(application.address(), operations.address(), &settings)?;
     }
@@ -87,6 +83,6 @@ async fn run(program: &Program, arguments: Arguments) -> Result<(), Failure> {
     application.run().await.map_err(Failure::Serve)?;
     system.stop().await;
     operations.stop(true).await;
-    telemetry.finish();
+    running.end();
     Ok(())
 }

@@ -8,12 +8,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use reinstate_domain::ids::AccountId;
-use reinstate_process::{Metrics, Options, Stop, Stores, Telemetry, metrics, operations, stores, telemetry};
+use reinstate_process::service::{self, Settings};
+use reinstate_process::{Options, Running, Stores, Telemetry, operations, stores, telemetry};
 use reinstate_projector::courier::acknowledged;
 use reinstate_projector::{check, rebuild, retry};
 use reinstate_store::log::kafka;
 
-use self::settings::Settings;
+use self::settings::{DEFAULTS, Own};
 
 pub(crate) const NAME: &str = "reinstate-projector";
 
@@ -75,11 +76,9 @@ enum Failure {
     #[error(transparent)]
     Telemetry(#[from] telemetry::Error),
     #[error(transparent)]
-    Metrics(#[from] metrics::Error),
+    Service(#[from] service::Error),
     #[error(transparent)]
     Operations(#[from] operations::Error),
-    #[error("signals can't be watched")]
-    Signals(#[source] std::io::Error),
     #[error("the rows were not made anew")]
     Rebuild(#[from] rebuild::Error),
     #[error("the rows could not be checked")]
@@ -99,35 +98,30 @@ pub(crate) fn run() -> ExitCode {
 
 async fn obey(options: Options, command: Option<Command>) -> Result<(), Failure> {
     if options.defaults {
-        print!("{}", settings::defaults());
+        print!("{DEFAULTS}{}", stores::DEFAULTS);
         return Ok(());
     }
-    let settings = Settings::load(options.config.as_deref())?;
+    let (own, settings): (Own, _) = Settings::load(DEFAULTS, &options)?;
     if options.check {
-        telemetry::check(&settings.log, &settings.traces)?;
-        println!("ok: {}", stores::check(settings.stores())?);
+        println!("ok: {}", settings.check()?);
         return Ok(());
     }
+    let Some(command) = command else {
+        let running = Running::begin(NAME, &settings.log, &settings.traces)?;
+        serve::serve(&own.courier, &settings, &running).await?;
+        running.end();
+        return Ok(());
+    };
     let telemetry = Telemetry::init(NAME, &settings.log, &settings.traces)?;
     match command {
-        None => {
-            let metrics = Metrics::install()?;
-            kafka::describe_metrics();
-            let stop = Stop::on_signal().map_err(Failure::Signals)?;
-            serve::serve(&settings, metrics, stop).await?;
-        }
-        Some(Command::Topic { command: Topic::Create }) => {
+        Command::Topic { command: Topic::Create } => {
             let made = kafka::create_topic(&settings.kafka).await?;
             let what = if made { "made" } else { "there already, and fit to be a log" };
             println!("topic {}: {what}", settings.kafka.topic);
         }
-        Some(Command::Rebuild { watch }) => {
-            rows::rebuild(&Stores::open(settings.stores()).await?, watch).await?
-        }
-        Some(Command::Check) => rows::check(&Stores::open(settings.stores()).await?).await?,
-        Some(Command::Retry { account }) => {
-            rows::retry(&Stores::open(settings.stores()).await?, &account).await?;
-        }
+        Command::Rebuild { watch } => rows::rebuild(&Stores::open(&settings).await?, watch).await?,
+        Command::Check => rows::check(&Stores::open(&settings).await?).await?,
+        Command::Retry { account } => rows::retry(&Stores::open(&settings).await?, &account).await?,
     }
     telemetry.finish();
     Ok(())

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use reinstate_process::{Metrics, Operations, Stop, Stores};
+use reinstate_process::service::Settings;
+use reinstate_process::{Operations, Running, Stores};
 use reinstate_projector::commands::Commands;
 use reinstate_projector::concluder::Concluder;
 use reinstate_projector::courier::Courier;
@@ -15,17 +16,17 @@ use reinstate_store::log::LogReader;
 use tokio::task::JoinSet;
 
 use super::Failure;
-use super::settings::Settings;
+use super::settings::Courier as Outlet;
 
 /// Follows until the process is to end.
-pub(super) async fn serve(settings: &Settings, metrics: Metrics, stop: Stop) -> Result<(), Failure> {
-    let stores = Stores::open(settings.stores()).await?;
-    let outbox = Outbox::open(&settings.courier.outbox)
-        .map_err(|source| Failure::Outbox { path: settings.courier.outbox.clone(), source })?;
-    let acknowledged = Acknowledged::open(&settings.courier.position)?;
+pub(super) async fn serve(outlet: &Outlet, settings: &Settings, running: &Running) -> Result<(), Failure> {
+    let stores = Stores::open(settings).await?;
+    let outbox = Outbox::open(&outlet.outbox)
+        .map_err(|source| Failure::Outbox { path: outlet.outbox.clone(), source })?;
+    let acknowledged = Acknowledged::open(&outlet.position)?;
 
-    let readiness = stores.readiness().until(stop.clone()).shared();
-    let operations = Operations::bind(&settings.operations, readiness, metrics)?;
+    let readiness = stores.readiness().until(running.stop.clone()).shared();
+    let operations = Operations::bind(&settings.operations, readiness, running.metrics.clone())?;
     tracing::info!(operations = %operations.address(), "listening");
     let operations = operations.serve();
 
@@ -55,7 +56,7 @@ pub(super) async fn serve(settings: &Settings, metrics: Metrics, stop: Stop) -> 
     tasks.spawn(async move { timekeeper.run().await });
     tasks.spawn(async move { concluder.run().await });
     tasks.spawn(watch::run(log, Arc::clone(rows) as _));
-    stop.requested().await;
+    running.stop.requested().await;
     // Each may be dropped at any time: what it had begun is begun again.
     tasks.shutdown().await;
     operations.stop(true).await;
