@@ -11,6 +11,48 @@ use reinstate_store::{
     seal,
 };
 
+/// What any place must do that the `[blobs]` table can name.
+async fn keeps_what_it_is_given(place: &blobs::Settings) {
+    let (blobs, artefacts) = (Blobs::open(place).unwrap(), Artefacts::open(place).unwrap());
+    let (anna, key) = (account("anna"), DataKey::from_bytes([1; 32]));
+    // The contract's longest image is one of them.
+    for size in [0, 1, 5000, 10 * 1024 * 1024] {
+        let picture = vec![7; size];
+        let id = blobs.put(&key, &anna, &picture).await.unwrap();
+        blobs.verify(id).await.unwrap();
+        assert!(**blobs.get(&key, &anna, id).await.unwrap() == picture, "{size} bytes");
+    }
+    let lost = BlobId::of(b"nobody's");
+    assert!(
+        matches!(blobs.get(&key, &anna, lost).await, Err(blobs::Error::NotFound(hash)) if hash == lost.0)
+    );
+    let policy = Bytes::from_static(b"name = \"exchange\"");
+    let hash = artefacts.put(policy.clone()).await.unwrap();
+    assert_eq!(artefacts.put(policy.clone()).await.unwrap(), hash);
+    assert_eq!(Artefacts::open(place).unwrap().get(hash).await.unwrap(), policy);
+    // Images and artefacts lie apart.
+    assert!(matches!(blobs.verify(BlobId(hash)).await, Err(blobs::Error::NotFound(_))));
+}
+
+#[tokio::test]
+async fn a_folder_keeps_what_it_is_given() {
+    let folder = tempfile::tempdir().unwrap();
+    keeps_what_it_is_given(&blobs::Settings::folder(folder.path().join("new"))).await;
+}
+
+#[tokio::test]
+#[ignore = "needs a server: REINSTATE_TEST_S3 is the [blobs] table, as TOML, of a bucket that may be written to"]
+async fn a_bucket_keeps_what_it_is_given_and_nothing_from_whoever_has_another_secret() {
+    let table = std::env::var("REINSTATE_TEST_S3").unwrap();
+    let place: blobs::Settings = toml::from_str(&table).unwrap();
+    keeps_what_it_is_given(&place).await;
+    let mut other = place.clone();
+    let s3 = other.s3.as_mut().unwrap();
+    (s3.secret_access_key, s3.secret_access_key_file) = (Some("another".into()), None);
+    let refused = Artefacts::open(&other).unwrap().put(Bytes::from_static(b"x")).await;
+    assert!(matches!(refused, Err(blobs::Error::Unavailable(_))), "{refused:?}");
+}
+
 fn account(name: &str) -> AccountId {
     AccountId::parse(name).unwrap()
 }
