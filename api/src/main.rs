@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use actix_web::web;
 use clap::Parser;
+use mimalloc::MiMalloc;
 use reinstate_api::{Application, KeySettings, Keys, Ports, Service, SystemClock};
 use reinstate_process::service::{self, Settings};
 use reinstate_process::{Operations, Options, Running, Stores, operations, settings, stores};
@@ -48,6 +49,10 @@ enum Failure {
     #[error("the server failed")]
     Serve(#[source] std::io::Error),
 }
+
+/// Requests and entries are many small pieces of memory that one thread takes and another gives back (docs/decisions/0100).
+#[global_allocator]
+static MEMORY: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     reinstate_process::run_web(NAME, run(Arguments::parse().options))

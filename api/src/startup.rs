@@ -9,6 +9,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, HttpResponse, HttpServer, web};
+use metrics::Label;
 use reinstate_process::Stop;
 use reinstate_process::trace;
 use reinstate_store::trace::Traceparent;
@@ -16,7 +17,7 @@ use tracing::field::Empty;
 use uuid::Uuid;
 
 use crate::error::Problem;
-use crate::routes::endpoints;
+use crate::routes::endpoints::{self, Pattern};
 use crate::service::Service;
 use crate::settings::Settings;
 
@@ -133,7 +134,8 @@ async fn answer(
     let method = request.method().to_string();
     // Handlers and extractors answer their errors as responses; an error here is the connection's.
     let response = next.call(request).await?.map_into_boxed_body();
-    let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".to_owned());
+    // The framework's own `match_pattern` would match the path once more against every pattern.
+    let route = response.request().app_data::<Pattern>().map_or("unmatched", |pattern| pattern.0);
     let stopping =
         response.request().app_data::<web::Data<Service>>().is_some_and(|s| s.ports.stop.is_requested());
     let mut response = explain(response, &request_id);
@@ -146,10 +148,14 @@ async fn answer(
     }
     let status = response.status().as_u16();
     let seconds = started.elapsed().as_secs_f64();
-    let labels = [("route", route.clone()), ("method", method.clone()), ("status", status.to_string())];
-    metrics::histogram!("reinstate_api_request_seconds", &labels).record(seconds);
+    let labels = [
+        Label::from_static_parts("route", route),
+        Label::new("method", method.clone()),
+        Label::new("status", status.to_string()),
+    ];
+    metrics::histogram!("reinstate_api_request_seconds", labels.iter()).record(seconds);
     trace::name(span, format!("{method} {route}"));
-    span.record("http.route", &route);
+    span.record("http.route", route);
     span.record("http.response.status_code", status);
     span.record("request_id", &request_id);
     tracing::info!(request_id, method, route, status, seconds, "request");

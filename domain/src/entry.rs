@@ -9,14 +9,14 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use crate::ids::{AccountId, EntryId};
 
 /// SHA-256 of an entry's value bytes, exactly as stored. Hex in JSON.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Hash([u8; 32]);
 
 impl Hash {
@@ -35,6 +35,15 @@ impl Hash {
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// Its digits, on the stack: a row has dozens of hashes.
+    fn hex<T>(&self, then: impl FnOnce(&str) -> T) -> T {
+        let mut digits = [0; 64];
+        #[expect(clippy::expect_used, reason = "two ASCII digits for each of 32 bytes")]
+        hex::encode_to_slice(self.0, &mut digits).expect("64 places");
+        #[expect(clippy::expect_used, reason = "as above")]
+        then(std::str::from_utf8(&digits).expect("ASCII"))
+    }
 }
 
 impl TryFrom<String> for Hash {
@@ -46,15 +55,15 @@ impl TryFrom<String> for Hash {
     }
 }
 
-impl From<Hash> for String {
-    fn from(hash: Hash) -> Self {
-        hex::encode(hash.0)
+impl Serialize for Hash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.hex(|digits| serializer.serialize_str(digits))
     }
 }
 
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
+        self.hex(|digits| f.write_str(digits))
     }
 }
 

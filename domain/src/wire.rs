@@ -164,13 +164,13 @@ pub fn envelope(value: &[u8]) -> Result<Envelope, Error> {
 
 /// Brings a stored event of any version into today's shape.
 fn upcast(index: usize, event: StoredEvent) -> Result<Event, Error> {
-    let name = Excerpt(&event.name).to_string();
+    let name = || Excerpt(&event.name).to_string();
     match event.v {
         VERSION => match Event::from_data(&event.name, event.data) {
             Some(Ok(event)) => Ok(event),
-            Some(Err(source)) => Err(Error::MalformedEvent { index, name, source }),
-            None => Err(Error::UnknownEvent { index, name, version: event.v }),
+            Some(Err(source)) => Err(Error::MalformedEvent { index, name: name(), source }),
+            None => Err(Error::UnknownEvent { index, name: name(), version: event.v }),
         },
-        version => Err(Error::UnknownEvent { index, name, version }),
+        version => Err(Error::UnknownEvent { index, name: name(), version }),
     }
 }

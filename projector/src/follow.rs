@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -10,7 +11,10 @@ use reinstate_process::trace::part_of;
 use reinstate_store::{
     keys::{self, Keys},
     log::{self, LogReader},
-    read_models::{self, Batch, Projections, project::batch_from},
+    read_models::{
+        self, Batch, Projections,
+        project::{Recent, batch_from},
+    },
 };
 use tokio::{task::JoinSet, time::timeout};
 
@@ -18,6 +22,14 @@ use crate::REST;
 
 /// The records of one step.
 const STEP: usize = 500;
+
+/// Rows of each partition that are kept in memory, at some kilobytes each: an account in the middle of its journey has its next entry
+/// within minutes.
+const RECENT: NonZeroUsize = NonZeroUsize::new(2048).expect("not zero");
+
+/// A partition rests after a batch for as long as that took, and no longer than this: a transaction costs the same for one entry as for
+/// many, and what comes meanwhile shares the next one.
+const PAUSE: Duration = Duration::from_millis(25);
 
 /// How long it takes for granted that the rows are where it left them while there is nothing to read. A database that came back may
 /// have those of a backup.
@@ -47,9 +59,14 @@ pub struct Projector {
     log: Arc<dyn LogReader>,
     models: Arc<dyn Projections>,
     keys: Arc<dyn Keys>,
-    /// The partitions' checkpoints as this projector left them, so that it need not ask: whoever moves them is noticed when the next
-    /// batch is applied.
-    places: Mutex<HashMap<u32, u64>>,
+    places: Mutex<HashMap<u32, Place>>,
+}
+
+/// A partition's checkpoint as this projector left it, with rows that were stored up to there, so that it need not ask: whoever moves the
+/// checkpoint is noticed when the next batch is applied.
+struct Place {
+    next: u64,
+    recent: Recent,
 }
 
 impl Projector {
@@ -66,18 +83,20 @@ impl Projector {
     /// # Errors
     /// Nothing was stored; the step may be repeated.
     pub async fn step(&self, partition: u32) -> Result<Step, Error> {
-        // Taken: after an error it asks again.
+        // Taken, with the rows: after an error it asks for all of it again.
         let place = self.places().remove(&partition);
-        let place = match place {
+        let Place { next, mut recent } = match place {
             Some(place) => place,
-            None => self.models.checkpoint(partition).await.map_err(Error::Models)?,
+            None => {
+                let next = self.models.checkpoint(partition).await.map_err(Error::Models)?;
+                Place { next, recent: Recent::new(RECENT) }
+            }
         };
         let begin = Instant::now();
-        let batch =
-            batch_from(&*self.log, &*self.models, partition, place, STEP).await.map_err(Error::Models)?;
-        let Some(batch) = batch else {
-            self.places().insert(partition, place);
-            return Ok(Step::Idle { next: place });
+        let batch = batch_from(&*self.log, &*self.models, &mut recent, partition, next, STEP).await;
+        let Some(batch) = batch.map_err(Error::Models)? else {
+            self.places().insert(partition, Place { next, recent });
+            return Ok(Step::Idle { next });
         };
         // Seen in the trace of each entry for as long as its rows take.
         let spans: Vec<_> = batch.traces.iter().map(|trace| part_of(trace, span(partition))).collect();
@@ -87,6 +106,7 @@ impl Projector {
         alarm(&batch);
         let Batch { from, next, .. } = batch;
         let effective = batch.timeline.len() as u64;
+        let rows = batch.accounts.clone();
         match self.models.apply(batch).await {
             Ok(()) => {}
             // A rebuild's rows have taken the place of these, or another projector is at work: from there on, then.
@@ -94,7 +114,8 @@ impl Projector {
             Err(error) => return Err(Error::Models(error)),
         }
         drop(spans);
-        self.places().insert(partition, next);
+        recent.stored(rows);
+        self.places().insert(partition, Place { next, recent });
         metrics::counter!("reinstate_projection_entries_total").increment(next - from);
         // Void ones for the most part; those of accounts that halt and foreign records count here too.
         metrics::counter!("reinstate_projection_passed_total")
@@ -103,7 +124,7 @@ impl Projector {
         Ok(Step::Applied { next })
     }
 
-    fn places(&self) -> MutexGuard<'_, HashMap<u32, u64>> {
+    fn places(&self) -> MutexGuard<'_, HashMap<u32, Place>> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -134,9 +155,18 @@ impl Projector {
     }
 
     async fn follow(&self, partition: u32) {
+        let mut last = 0;
         loop {
+            let begin = Instant::now();
             let followed = match self.step(partition).await {
-                Ok(Step::Applied { .. }) => Ok(()),
+                Ok(Step::Applied { next }) => {
+                    // A full batch is followed by the next one at once: there is much to catch up with.
+                    if next < last + STEP as u64 {
+                        tokio::time::sleep(begin.elapsed().min(PAUSE)).await;
+                    }
+                    last = next;
+                    Ok(())
+                }
                 Ok(Step::Idle { next }) => match timeout(IDLE, self.log.wait(partition, next)).await {
                     Ok(waited) => waited.map_err(Error::Log),
                     Err(_) => {

@@ -5,6 +5,12 @@ mod cli;
 
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
+
+/// Requests and entries are many small pieces of memory that one thread takes and another gives back (docs/decisions/0100).
+#[global_allocator]
+static MEMORY: MiMalloc = MiMalloc;
+
 fn main() -> ExitCode {
     cli::run()
 }

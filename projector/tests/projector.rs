@@ -65,6 +65,34 @@ async fn a_start_catches_up_with_the_log_and_then_follows_it() {
 }
 
 #[tokio::test]
+async fn a_projector_that_another_one_overtook_goes_on_from_the_rows_of_the_other() {
+    let world = World::new(1);
+    let (anna, berta) = (account("anna"), account("berta"));
+    let folder = tempfile::tempdir().unwrap();
+    let models = Arc::new(Models::default());
+    let projector = || Projector::new(world.log.clone(), models.clone(), keys(&folder));
+    let (one, other) = (projector(), projector());
+    world.must(&anna, [enrol()]).await;
+    world.must(&berta, [enrol()]).await;
+    assert_eq!(one.step(0).await.unwrap(), Step::Applied { next: 2 });
+    world.must(&anna, [lock("owner_request")]).await;
+    assert_eq!(other.step(0).await.unwrap(), Step::Applied { next: 3 });
+
+    // To the row that the first one remembers, this one would be void.
+    world.must(&anna, [Command::Release { reason: "support".into() }]).await;
+    assert_eq!(one.step(0).await.unwrap(), Step::Applied { next: 3 }, "it learns where the rows are");
+    assert_eq!(one.step(0).await.unwrap(), Step::Applied { next: 4 });
+    // And what it remembers since then is as good as what is stored.
+    world.must(&anna, [lock("compliance")]).await;
+    world.must(&berta, [lock("compliance")]).await;
+    assert_eq!(one.step(0).await.unwrap(), Step::Applied { next: 6 });
+    for who in [anna, berta] {
+        let state = world.journal.load(&who).await.unwrap();
+        assert_eq!(models.account(&who).await.unwrap().unwrap().state, *state, "{who}");
+    }
+}
+
+#[tokio::test]
 async fn an_erasure_in_the_log_destroys_the_key_even_when_its_writer_died_before() {
     let world = World::new(1);
     let folder = tempfile::tempdir().unwrap();

@@ -49,11 +49,16 @@ static ENDPOINTS: [Endpoint; 25] = [
     at(Method::GET, "/v1/reactivations/{id}/evidence/{evidence}/{part}", || web::to(reviews::evidence)),
 ];
 
+/// The path of the endpoint that answers a request, with the names of its parameters in their places: for lines and metrics.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pattern(pub(crate) &'static str);
+
 /// Registers them all. Another method at a known path is answered 405 with a problem.
 pub(crate) fn register(config: &mut web::ServiceConfig) {
     for endpoints in ENDPOINTS.chunk_by(|a, b| a.path == b.path) {
         let Some(first) = endpoints.first() else { continue };
-        let resource = endpoints.iter().fold(web::resource(first.path), |resource, endpoint| {
+        let resource = web::resource(first.path).app_data(Pattern(first.path));
+        let resource = endpoints.iter().fold(resource, |resource, endpoint| {
             resource.route((endpoint.route)().method(endpoint.method.clone()))
         });
         config.service(resource.default_service(web::to(|| async {

@@ -1,7 +1,11 @@
 //! The one function that makes rows of records. The projector stores what it says, the audit compares with it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroUsize,
+};
 
+use lru::LruCache;
 use reinstate_domain::{
     account::{self, Case, Event},
     entry::{Hash, Position, Ruling, rule},
@@ -131,6 +135,25 @@ impl Made {
     }
 }
 
+/// Rows of one partition, of the accounts that had entries last: whoever alone moves its checkpoint need not ask for them again. They are
+/// what is stored for as long as the checkpoint is where it was when they were, and no longer.
+#[derive(Debug)]
+pub struct Recent(LruCache<AccountId, AccountRow>);
+
+impl Recent {
+    #[must_use]
+    pub fn new(most: NonZeroUsize) -> Self {
+        Self(LruCache::new(most))
+    }
+
+    /// Takes over what was stored. Not a row in quarantine: a repair replaces it and leaves the checkpoint where it is.
+    pub fn stored(&mut self, rows: impl IntoIterator<Item = AccountRow>) {
+        for row in rows.into_iter().filter(|row| row.quarantine.is_none()) {
+            self.0.put(row.id.clone(), row);
+        }
+    }
+}
+
 /// Reads up to `max` records from the partition's checkpoint on and makes the rows that they change: none, where nothing that was read
 /// belongs to an account. `None` when there is nothing to read. The caller stores them with [`Projections::apply`].
 ///
@@ -143,16 +166,18 @@ pub async fn next_batch(
     max: usize,
 ) -> Result<Option<Batch>, Error> {
     let from = models.checkpoint(partition).await?;
-    batch_from(log, models, partition, from, max).await
+    batch_from(log, models, &mut Recent::new(NonZeroUsize::MIN), partition, from, max).await
 }
 
-/// As [`next_batch`], for somebody who knows the checkpoint. One who is wrong is told so by [`Projections::apply`].
+/// As [`next_batch`], for somebody who knows the checkpoint, and the rows of some accounts. One who is wrong about the checkpoint is told so
+/// by [`Projections::apply`].
 ///
 /// # Errors
 /// As [`next_batch`].
 pub async fn batch_from(
     log: &dyn LogReader,
     models: &dyn Projections,
+    recent: &mut Recent,
     partition: u32,
     from: u64,
     max: usize,
@@ -162,18 +187,30 @@ pub async fn batch_from(
         return Ok(None);
     }
     let ids: BTreeSet<&AccountId> = records.iter().map(|record| &record.account).collect();
-    let ids: Vec<AccountId> = ids.into_iter().cloned().collect();
-    let stored = models.accounts_of(&ids).await?;
+    let (mut rows, mut unknown) = (Vec::with_capacity(ids.len()), Vec::new());
+    for id in ids {
+        match recent.0.pop(id) {
+            Some(row) => rows.push(row),
+            None => unknown.push(id.clone()),
+        }
+    }
+    if !unknown.is_empty() {
+        rows.extend(models.accounts_of(&unknown).await?);
+    }
     let mut made: BTreeMap<AccountId, Made> =
-        stored.into_iter().map(|row| (row.id.clone(), Made::from(row))).collect();
+        rows.into_iter().map(|row| (row.id.clone(), Made::from(row))).collect();
     for record in &records {
         let fresh = |account: &AccountId| Made::from(AccountRow::new(account.clone()));
         made.entry(record.account.clone()).or_insert_with_key(fresh).take(record);
     }
     let traces = records.iter().filter_map(|record| record.trace).filter(Traceparent::is_sampled).collect();
     let mut batch = Batch { partition, from, next, traces, ..Batch::default() };
-    // An account of which only void entries were seen is as it was, and may have no row.
-    for (account, made) in made.into_iter().filter(|(_, made)| made.changed) {
+    for (account, made) in made {
+        if !made.changed {
+            // Only void entries: the account is as it was, and may have no row.
+            recent.stored(made.row.state.exists().then_some(made.row));
+            continue;
+        }
         batch.accounts.push(made.row);
         batch.reactivations.extend(made.reactivations.into_values());
         batch.timeline.extend(made.timeline.into_iter().map(|position| (account.clone(), position)));
@@ -182,4 +219,19 @@ pub async fn batch_from(
         }
     }
     Ok(Some(batch))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_in_quarantine_is_asked_for_again_because_a_repair_may_have_replaced_it() {
+        let row = |name: &str| AccountRow::new(AccountId::parse(name).unwrap());
+        let position = Position { partition: 0, offset: 3 };
+        let quarantine = Some(Quarantine { position, detail: "unknown".to_owned() });
+        let mut recent = Recent::new(NonZeroUsize::new(4).unwrap());
+        recent.stored([row("anna"), AccountRow { quarantine, ..row("berta") }]);
+        assert_eq!(recent.0.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["anna"]);
+    }
 }

@@ -184,6 +184,9 @@ impl Settings {
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("linger.ms", "0")
+            // What comes while a broker writes goes to it in one piece then. Five requests of a few records each, the default, cost the
+            // broker, this process and every reader most of their time (docs/decisions/0100).
+            .set("max.in.flight.requests.per.connection", "1")
             .set("message.timeout.ms", self.append_timeout_ms.to_string())
             .set("queue.buffering.max.kbytes", "32768")
             .set("queue.buffering.max.messages", "20000");
