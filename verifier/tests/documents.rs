@@ -12,7 +12,8 @@ use reinstate_domain::evidence::{Decision, Verdict};
 use reinstate_domain::identity::Identity;
 use reinstate_domain::reason::ReasonCode;
 use reinstate_specimen::{
-    Camera, Document, Field, Fonts, Holder, IdCard, Issue, Kind, Page, Passport, Portrait, Tamper,
+    Camera, Document, Field, Fonts, Half, Holder, IdCard, Issue, Kind, Page, Passport, Plan, Portrait, Set,
+    Shot, Studio, Tamper,
 };
 use reinstate_verifier::document::{DocumentExamination, DocumentReader};
 use reinstate_verifier::evaluate::{self, Outcome};
@@ -218,6 +219,28 @@ fn a_changed_number_is_found_though_most_of_it_is_letters() {
     let number =
         examined.observation.comparison.iter().find(|compared| compared.field == ComparedField::Number);
     assert!(number.is_some_and(|number| !number.agrees));
+}
+
+#[test]
+fn a_blurred_photo_is_never_read_as_another_name_or_number() {
+    // Specimens of the tuning half on which the recogniser was sure of N for M, or of 6 for G.
+    let misread =
+        ["id_card-uto-0-any-0", "td2_card-d-0-any-3", "td2_card-nld-0-any-0", "td2_card-ita-2-any-1"];
+    let plan = Plan {
+        kinds: vec![Kind::IdCard, Kind::Td2Card],
+        issuers: ["UTO", "D", "NLD", "ITA"].map(str::to_owned).to_vec(),
+        ..Plan::of(Set::Any { photos: 4 }, Half::Tuning, 2)
+    };
+    let shots: Vec<Shot> = plan.shots().into_iter().filter(|shot| misread.contains(&&shot.id[..])).collect();
+    assert_eq!(shots.len(), misread.len());
+    let (fonts, portraits) = (Fonts::load().unwrap(), [portrait()]);
+    let mut studio = Studio::new(&fonts, &portraits);
+    for shot in &shots {
+        let taken = studio.take(shot).unwrap();
+        let examined = reader().examine(&taken.front, taken.back.as_deref(), TODAY).unwrap();
+        let mrz = examined.observation.mrz.unwrap();
+        assert!(!mrz.valid || mrz.lines == taken.label.mrz, "{}", shot.id);
+    }
 }
 
 #[test]

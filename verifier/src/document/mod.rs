@@ -29,6 +29,7 @@ use page::{Page, read_page};
 use portrait::find_portrait;
 use views::{Look, find_zone};
 use visual::read_visual;
+use zone::Found;
 
 /// The examination could not be made. What is wrong with a picture is no error: the observation says it.
 #[derive(Debug, thiserror::Error)]
@@ -161,10 +162,7 @@ impl DocumentReader {
         let (place, portrait) = portrait.unzip();
         observation.portrait = place;
         if let Some((_, mut found)) = found {
-            let least = look.thresholds.min_twin_sharpness;
-            let blurred = least.is_some_and(|least| observation.quality.sharpness < least);
-            let confirmed = found.at_first_sight || observation.visual.number.is_some();
-            if blurred && !confirmed && found.zone.has_twins() {
+            if !is_believed(&found, &observation, look.thresholds) {
                 found.zone.retract();
             }
             observation.mrz = Some(found.zone.reading);
@@ -174,6 +172,21 @@ impl DocumentReader {
             observation.comparison = compare_zones(&observation.visual, fields);
         }
         Ok(DocumentExamination { observation, portrait, timings })
+    }
+}
+
+/// Whether a zone may count as read in a picture of this sharpness. Blur makes one letter of another and leaves the recogniser
+/// sure of it; where no check digit would notice, the visual zone has to say the same.
+fn is_believed(found: &Found, observation: &DocumentObservation, thresholds: &DocumentThresholds) -> bool {
+    let Some(fields) = &found.zone.fields else { return true };
+    let (visual, sharpness) = (&observation.visual, observation.quality.sharpness);
+    let number = visual.number.is_some();
+    let names = visual.surname.is_some() && (visual.given_names.is_some() || fields.given_names.is_empty());
+    let soft = thresholds.min_twin_sharpness.is_some_and(|least| sharpness < least);
+    if sharpness < thresholds.min_sharpness {
+        number && names
+    } else {
+        !soft || number || found.at_first_sight || !found.zone.has_twins()
     }
 }
 
