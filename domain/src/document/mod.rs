@@ -243,7 +243,7 @@ pub struct DocumentThresholds {
     #[serde(default)]
     pub max_field_noise: Option<f32>,
     /// Sharpness below which a G or 6 of the number, one shape in a blurred picture and one value to the check digits, counts
-    /// as read only when the first recogniser had no doubt or the visual zone has the same number.
+    /// as read only when the first recogniser had no doubt or the visual zone has the same number and names.
     #[serde(default)]
     pub min_twin_sharpness: Option<f32>,
     /// Lines of text at the edge of the picture that are still no sign of a cut document.

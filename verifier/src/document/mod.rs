@@ -180,14 +180,13 @@ impl DocumentReader {
 fn is_believed(found: &Found, observation: &DocumentObservation, thresholds: &DocumentThresholds) -> bool {
     let Some(fields) = &found.zone.fields else { return true };
     let (visual, sharpness) = (&observation.visual, observation.quality.sharpness);
-    let number = visual.number.is_some();
-    let names = visual.surname.is_some() && (visual.given_names.is_some() || fields.given_names.is_empty());
+    // A visual zone whose name is lost may have its number misread in the same way.
+    let confirmed = visual.number.is_some()
+        && visual.surname.is_some()
+        && (visual.given_names.is_some() || fields.given_names.is_empty());
+    let blurred = sharpness < thresholds.min_sharpness;
     let soft = thresholds.min_twin_sharpness.is_some_and(|least| sharpness < least);
-    if sharpness < thresholds.min_sharpness {
-        number && names
-    } else {
-        !soft || number || found.at_first_sight || !found.zone.has_twins()
-    }
+    confirmed || !(blurred || soft && found.zone.has_twins() && !found.at_first_sight)
 }
 
 /// For the fuzz target: frames out of bytes.
