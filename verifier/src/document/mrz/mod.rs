@@ -255,7 +255,9 @@ fn is_clear(
     let fillers = symbols.iter().filter(|symbol| **symbol == FILLER).count() as f32 / symbols.len() as f32;
     // A long surname leaves the one line of a driving licence without a filler.
     let sane = layout.lines() == 1 || (limits.filler_share[0]..=limits.filler_share[1]).contains(&fillers);
-    certain && told_apart && whole_codes && sane && follows_grammar(layout, symbols)
+    // A recogniser that takes fillers for letters makes one word of the whole name.
+    let named = layout.lines() == 1 || symbols[layout.fields.name.clone()].contains(&FILLER);
+    certain && told_apart && whole_codes && sane && named && follows_grammar(layout, symbols)
 }
 
 /// Distance in nats from a symbol to all those that every check digit counts like it (ICAO 9303-3 §4.9: sums are taken

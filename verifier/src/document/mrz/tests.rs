@@ -136,6 +136,13 @@ fn a_name_that_is_unclear_is_not_reported_because_no_digit_covers_it() {
 }
 
 #[test]
+fn a_name_without_a_single_filler_is_misread() {
+    let all_letters = TD3[0].replace('<', "E");
+    let zone = clearly(&[&all_letters, TD3[1]]);
+    assert!(!zone.reading.valid && zone.reading.lines.is_empty());
+}
+
+#[test]
 fn digits_that_fail_as_printed_are_reported_with_certainty() {
     let printed = "L898902C36UTO7408122F1204159ZE184226B<<<<<19";
     let zone = clearly(&[TD3[0], printed]);

@@ -229,6 +229,8 @@ fn blurred(c: char) -> char {
 /// Looks for what the zone says.
 fn confirm(lines: &[Line], fields: &MrzFields, found: &mut VisualFields) {
     let number = printed(&fields.number);
+    let given = fields.given_names.split_whitespace().count();
+    let doubled = given > 1 && fields.given_names.split_whitespace().any(|name| name == fields.surname);
     for line in lines {
         let says_number = |text: &str| {
             if number.len() >= 6 { text.contains(&number) } else { text == number }
@@ -240,15 +242,22 @@ fn confirm(lines: &[Line], fields: &MrzFields, found: &mut VisualFields) {
         {
             found.number = Some(fields.number.clone());
         }
+        // Who is called Daniel Daniel has two lines that say so: that of the given names is no proof of the surname.
+        let no_surname = doubled
+            && runs(&line.text).iter().any(|run| {
+                run.split_whitespace().count() == given
+                    && match_given_names(run, &fields.given_names, fields.name_truncated) == NameMatch::Same
+            });
         for run in runs(&line.text) {
             let surname_cut = fields.name_truncated && fields.given_names.is_empty();
             let is_surname = || {
                 match_surname(&run, &fields.surname, surname_cut) == NameMatch::Same
                     || is_same_but_for_marks(&run, &fields.surname)
             };
-            if found.surname.is_none() && is_surname() {
+            let wanted = found.surname.is_none() && !no_surname;
+            if wanted && is_surname() {
                 found.surname = Some(run.clone());
-            } else if found.surname.is_none() && is_ligature(&run, &fields.surname) {
+            } else if wanted && is_ligature(&run, &fields.surname) {
                 found.surname = Some(fields.surname.clone());
             }
             let longer = found.given_names.as_ref().is_none_or(|known| known.len() < run.len());
@@ -377,11 +386,11 @@ fn accept(field: Field, text: &str, today: Date, found: &mut VisualFields) {
     }
 }
 
-/// The run of letters and digits that is most of a text and half of it digits.
+/// The letters and digits of a text that can be a number: some issuers' have hardly a digit.
 fn document_number(text: &str) -> Option<String> {
     let text = significant(text);
     let digits = text.chars().filter(char::is_ascii_digit).count();
-    (text.len() >= 5 && 2 * digits >= text.len()).then_some(text)
+    (text.len() >= 5 && digits >= 2).then_some(text)
 }
 
 /// The first date of a text, in the latest century in which it is not after `latest`; where day and month could be
@@ -507,6 +516,29 @@ mod tests {
     fn line(text: &str, certainty: &[f32]) -> Line {
         let quad = Quad::new([100.0, 10.0], [1.0, 0.0], 200.0, 20.0);
         Line { quad, text: text.into(), certainty: certainty.to_vec(), frames: None }
+    }
+
+    #[test]
+    fn a_given_name_that_is_also_the_surname_does_not_confirm_it() {
+        let fields = MrzFields {
+            code: "P".into(),
+            issuer: "NLD".into(),
+            number: "IJ11JVCM6".into(),
+            surname: "DANIEL".into(),
+            given_names: "DANIEL PIETER".into(),
+            name_truncated: false,
+            birth_date: None,
+            expiry_date: None,
+            nationality: "NLD".into(),
+            sex: "M".into(),
+        };
+        let given = line("DANIËL PIETER", &[0.9; 13]);
+        let mut found = VisualFields::default();
+        confirm(&[line("EANIËL", &[0.9; 6]), given.clone()], &fields, &mut found);
+        assert_eq!((found.surname, found.given_names.as_deref()), (None, Some("DANIËL PIETER")));
+        let mut found = VisualFields::default();
+        confirm(&[line("DANIËL", &[0.9; 6]), given], &fields, &mut found);
+        assert_eq!(found.surname.as_deref(), Some("DANIËL"));
     }
 
     #[test]
