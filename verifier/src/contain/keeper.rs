@@ -30,12 +30,6 @@ const ZYGOTE: Duration = Duration::from_secs(300);
 /// How long a worker may take to say that it is guarded.
 const HELLO: Duration = Duration::from_secs(10);
 
-/// How memory is allocated in workers (<https://sourceware.org/glibc/manual/2.36/html_node/Memory-Allocation-Tunables.html>). Each
-/// begins with no memory of its own and ends after one examination: what it gave back it would have to be given again, page
-/// by page, and in pages of two megabytes that is done with far fewer faults.
-const ALLOCATOR: &str =
-    "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=4294967296";
-
 /// What the zygote finds in its environment. Nothing else: that of a service holds secrets.
 const ENVIRONMENT: [&str; 5] =
     ["HOME", "XDG_CACHE_HOME", "REINSTATE_CACHE", "ORT_DYLIB_PATH", "LD_LIBRARY_PATH"];
@@ -158,7 +152,6 @@ impl Keeper {
         let mut command = Command::new(self.program.path());
         command.arg0(NAME).args(&self.folder).env_clear().process_group(0);
         command.envs(ENVIRONMENT.iter().filter_map(|name| Some((name, env::var_os(name)?))));
-        command.env("GLIBC_TUNABLES", ALLOCATOR);
         command.stdin(Stdio::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().map_err(Error::Spawn)?;
         // The command holds a copy of the zygote's end, which must close with the zygote.
