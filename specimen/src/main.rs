@@ -1,6 +1,8 @@
 //! `reinstate-specimen draw KIND`: draws one specimen, photographs it when asked to, and writes the truth beside it.
 //! `reinstate-specimen sweep`: a folder of photos from careful to hopeless, labelled.
+//! `reinstate-specimen again`: labelled photos, photographed once more.
 
+mod again;
 mod sweep;
 
 use std::error::Error;
@@ -36,6 +38,9 @@ enum Command {
     /// Photographs many documents at every strength of each disturbance into a folder, with a manifest for
     /// `reinstate-verifier evaluate`.
     Sweep(sweep::Arguments),
+    /// Photographs labelled photos of documents once more, at every strength of each disturbance, into a folder with a manifest
+    /// for `reinstate-verifier evaluate`.
+    Again(again::Arguments),
 }
 
 #[derive(Args)]
@@ -122,9 +127,9 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<(), Box<dyn Error>> {
-    let fonts = Fonts::load()?;
     match command {
         Command::Draw { kind, request, back } => {
+            let fonts = Fonts::load()?;
             let sides = request.document(kind).draw(&fonts, &request.portrait()?, &request.tampering()?);
             request.write(&sides.front, &request.out)?;
             match (&sides.back, &back) {
@@ -134,7 +139,8 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
                 (None, None) => Ok(()),
             }
         }
-        Command::Sweep(arguments) => sweep::run(&arguments, &fonts),
+        Command::Sweep(arguments) => sweep::run(&arguments, &Fonts::load()?),
+        Command::Again(arguments) => again::run(&arguments),
     }
 }
 

@@ -26,7 +26,9 @@ pub enum Half {
 }
 
 impl Half {
-    fn seed(self, n: u64) -> u64 {
+    /// The n-th seed of this half.
+    #[must_use]
+    pub fn seed(self, n: u64) -> u64 {
         2 * n + u64::from(self == Self::HeldOut)
     }
 }

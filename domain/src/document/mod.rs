@@ -268,6 +268,12 @@ pub struct ReadingThresholds {
     pub min_covered: f32,
     /// Probability of a character that nothing else confirms: names, issuer, nationality, sex.
     pub min_uncovered: f32,
+    /// Probability of all characters of the name line together: many that are each likely enough make a name that is not.
+    #[serde(default)]
+    pub min_name: f32,
+    /// Distance in nats from each character that no check digit covers to those of its shape: 0 and O, 1 and I.
+    #[serde(default)]
+    pub min_look_alike_margin: f32,
     /// Distance in nats from the best text that all digits confirm to the next one.
     pub min_margin: f32,
     /// Distance in nats from each character that a check digit covers to those that the digit can't tell from it: it counts

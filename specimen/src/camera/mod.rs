@@ -152,10 +152,19 @@ impl Camera {
     /// # Errors
     /// When the JPEG encoder refuses the photo.
     pub fn photograph(&self, page: &Page) -> Result<Photo, ImageError> {
+        let (jpeg, taken) = self.shoot(&page.image)?;
+        Ok(Photo { jpeg, truth: Truth { photo: Some(taken), ..page.truth.clone() } })
+    }
+
+    /// A photo of any picture that lies on the table, as a JPEG file, and where its corners went.
+    ///
+    /// # Errors
+    /// When the JPEG encoder refuses the photo.
+    pub fn shoot(&self, page: &RgbImage) -> Result<(Vec<u8>, PhotoTruth), ImageError> {
         let settings = &self.settings;
         let frame = (settings.long_side, settings.long_side * 3 / 4);
-        let projection = Projection::new(page.image.dimensions(), frame, settings);
-        let scene = self.expose(&page.image, &projection, frame);
+        let projection = Projection::new(page.dimensions(), frame, settings);
+        let scene = self.expose(page, &projection, frame);
         let focused = if settings.blur > 0.0 { imageops::blur(&scene, settings.blur) } else { scene };
         let mut photo = self.develop(motion(focused, settings.motion, settings.motion_angle));
         let mut corners = projection.corners();
@@ -169,8 +178,7 @@ impl Camera {
         let mut jpeg = Vec::new();
         let mut encoder = JpegEncoder::new_with_quality(&mut jpeg, settings.jpeg_quality);
         encoder.encode(&photo, width, height, ExtendedColorType::Rgb8)?;
-        let taken = PhotoTruth { seed: self.seed, settings: settings.clone(), width, height, corners };
-        Ok(Photo { jpeg, truth: Truth { photo: Some(taken), ..page.truth.clone() } })
+        Ok((jpeg, PhotoTruth { seed: self.seed, settings: settings.clone(), width, height, corners }))
     }
 
     /// The table, the page on it, and the light on both.

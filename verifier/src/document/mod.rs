@@ -221,7 +221,7 @@ pub(crate) mod fuzz {
         }
         rows.resize_with(2 + usize::from(first & 1), Vec::new);
         let rows: Vec<Frames> = rows.into_iter().map(Frames::new).collect();
-        let zone = mrz::read_zone(&rows.iter().collect::<Vec<_>>(), limits, today)?;
+        let zone = mrz::read_zone(&rows.iter().map(|row| vec![row]).collect::<Vec<_>>(), limits, today)?;
         Some((zone.reading, zone.fields))
     }
 }

@@ -1,14 +1,13 @@
 //! The machine-readable zone of one side: its rows cut out, read carefully and decoded.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use jiff::civil::Date;
 use opencv::core::{MatTraitConst, ToInputArray};
-use reinstate_domain::document::ReadingThresholds;
 
 use super::line::{Line, read_frames};
 use super::mrz::alphabet::Frames;
-use super::mrz::{Zone, read_zone};
+use super::mrz::{Looks, Zone, read_zone};
 use super::page::Page;
 use super::rows::{Candidate, Row, find_rows};
 use super::text::Quad;
@@ -32,6 +31,8 @@ pub(crate) struct Search {
     settled: bool,
     /// What the fast recogniser saw can be a zone.
     promising: bool,
+    /// Those that were looked at closely.
+    candidates: Vec<Looked>,
 }
 
 impl Search {
@@ -65,8 +66,9 @@ impl Search {
                 continue;
             }
             let frames = frames_of(page, &seen, look.networks)?;
-            let frames: Vec<&Frames> = frames.iter().map(Arc::as_ref).collect();
-            for (group, zone) in zones(&seen, &frames, false, limits, look.today) {
+            let looks: Vec<Looks<'_>> = frames.iter().map(|frames| vec![frames.as_ref()]).collect();
+            for group in groups(seen.len()) {
+                let Some(zone) = read_zone(&looks[group.clone()], limits, look.today) else { continue };
                 self.promising |= zone.is_plausible();
                 if zone.reading.valid && zone.reading.repairs.is_empty() {
                     let quads = seen[group].iter().map(|row| row.quad).collect();
@@ -85,9 +87,17 @@ impl Search {
             return Ok(());
         }
         let picture = page.picture.mat()?;
-        for candidate in find_rows(&page.lines).into_iter().take(MOST_ZONES) {
-            for pass in passes.iter().filter(|pass| pass.is_worth_it(&candidate)) {
-                self.cut_out(&picture, &candidate.rows, pass, look)?;
+        if self.candidates.is_empty() {
+            let candidates = find_rows(&page.lines).into_iter().take(MOST_ZONES);
+            self.candidates = candidates.map(Looked::new).collect();
+        }
+        for at in 0..self.candidates.len() {
+            for pass in passes {
+                let looked = &mut self.candidates[at];
+                if !pass.is_worth_it(&looked.candidate) || !looked.look(&picture, pass, look)? {
+                    continue;
+                }
+                self.weigh(at, pass, look);
                 // A zone that was read with certainty and fails its digits must not be read again until it passes.
                 self.settled = self.best.as_ref().is_some_and(|found| {
                     let reading = &found.zone.reading;
@@ -101,49 +111,72 @@ impl Search {
         Ok(())
     }
 
-    fn cut_out(
-        &mut self,
-        picture: &(impl MatTraitConst + ToInputArray),
-        rows: &[Row],
-        pass: &Pass,
-        look: &mut Look<'_>,
-    ) -> Result<(), Error> {
-        let tried: Vec<&Row> = rows.iter().filter(|row| row.seen || pass.unseen).collect();
-        let quads: Vec<Quad> = tried.iter().map(|row| row.quad.with_height(pass.height)).collect();
-        if !look.may_read_carefully(&quads) {
-            return Ok(());
-        }
-        let network = &mut *look.networks.careful;
-        let frames = read_frames(picture, &quads, network, Role::TextRecognitionCareful)?;
-        let frames: Vec<&Frames> = frames.iter().collect();
-        for (group, zone) in zones(&tried, &frames, pass.unseen, &look.thresholds.reading, look.today) {
+    /// Every run of rows that is a zone in some format, by all that was seen of it so far.
+    fn weigh(&mut self, at: usize, pass: &Pass, look: &Look<'_>) {
+        let seen = self.candidates[at].looked_at(pass);
+        let looks: Vec<Looks<'_>> = seen.iter().map(|(_, looks)| looks.iter().collect()).collect();
+        for group in groups(looks.len()) {
+            if pass.unseen && seen[group.clone()].iter().all(|(row, _)| row.seen) {
+                continue;
+            }
+            let zone = read_zone(&looks[group.clone()], &look.thresholds.reading, look.today);
+            let Some(zone) = zone else { continue };
             if self.best.as_ref().is_none_or(|best| zone.rank() > best.zone.rank()) {
-                self.best = Some(Found { zone, quads: quads[group].to_vec(), at_first_sight: false });
+                let quads = seen[group].iter().map(|(row, _)| row.quad).collect();
+                self.best = Some(Found { zone, quads, at_first_sight: false });
             }
         }
-        Ok(())
     }
 }
 
-/// Every run of rows that is a zone in some format, and its reading. `unseen`: at least one of the rows was not seen.
-fn zones(
-    rows: &[&Row],
-    frames: &[&Frames],
-    unseen: bool,
-    limits: &ReadingThresholds,
-    today: Date,
-) -> Vec<(std::ops::Range<usize>, Zone)> {
-    let mut zones = Vec::new();
-    for count in [3, 2, 1] {
-        for first in 0..(rows.len() + 1).saturating_sub(count) {
-            let group = first..first + count;
-            if unseen && rows[group.clone()].iter().all(|row| row.seen) {
-                continue;
-            }
-            zones.extend(read_zone(&frames[group.clone()], limits, today).map(|zone| (group, zone)));
-        }
+/// A candidate, and what both recognisers saw on its rows, however those were cut out.
+struct Looked {
+    candidate: Candidate,
+    looks: Vec<Vec<Frames>>,
+}
+
+impl Looked {
+    fn new(candidate: Candidate) -> Self {
+        let looks = vec![Vec::new(); candidate.rows.len()];
+        Self { candidate, looks }
     }
-    zones
+
+    /// Looks at the rows that this pass is about. Whether there was anything to look at.
+    fn look(
+        &mut self,
+        picture: &(impl MatTraitConst + ToInputArray),
+        pass: &Pass,
+        look: &mut Look<'_>,
+    ) -> Result<bool, Error> {
+        let rows = &self.candidate.rows;
+        let is_new = |i: &usize| if pass.unseen { self.looks[*i].is_empty() } else { rows[*i].seen };
+        let tried: Vec<usize> = (0..rows.len()).filter(is_new).collect();
+        let quads: Vec<Quad> = tried.iter().map(|i| rows[*i].quad.with_height(pass.height)).collect();
+        if tried.is_empty() || !look.may_read_carefully(&quads) {
+            return Ok(false);
+        }
+        let careful = &mut *look.networks.careful;
+        let careful = read_frames(picture, &quads, careful, Role::TextRecognitionCareful)?;
+        let fast = read_frames(picture, &quads, &mut *look.networks.fast, Role::TextRecognition)?;
+        for (at, looks) in tried.into_iter().zip(careful.into_iter().zip(fast)) {
+            self.looks[at].extend([looks.0, looks.1]);
+        }
+        Ok(true)
+    }
+
+    /// The rows that were looked at, from top to bottom: where a row would only be, for a pass that is about those.
+    fn looked_at(&self, pass: &Pass) -> Vec<(&Row, &[Frames])> {
+        let rows = self.candidate.rows.iter().zip(&self.looks);
+        let rows = rows.filter(|(row, looks)| !looks.is_empty() && (row.seen || pass.unseen));
+        rows.map(|(row, looks)| (row, &looks[..])).collect()
+    }
+}
+
+/// Every run of one to three of so many rows.
+fn groups(rows: usize) -> impl Iterator<Item = Range<usize>> {
+    [3, 2, 1]
+        .into_iter()
+        .flat_map(move |count| (0..(rows + 1).saturating_sub(count)).map(move |first| first..first + count))
 }
 
 /// What the fast recogniser sees on these rows: where a line is all of a row, it was looked at already.
@@ -166,7 +199,7 @@ const MOST_ZONES: usize = 2;
 pub(crate) struct Pass {
     /// Times the height that was found.
     height: f32,
-    /// Also where a row would only be.
+    /// Where a row would only be, beside those that were seen.
     unseen: bool,
 }
 

@@ -24,6 +24,8 @@ fn thresholds() -> DocumentThresholds {
         reading: crate::document::ReadingThresholds {
             min_covered: 0.3,
             min_uncovered: 0.6,
+            min_name: 0.0,
+            min_look_alike_margin: 0.0,
             min_margin: 1.5,
             min_blind_margin: 0.0,
             min_twin_margin: 0.0,

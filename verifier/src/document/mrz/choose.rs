@@ -54,7 +54,7 @@ pub(crate) fn choose(layout: &Layout, cells: &[[f32; SYMBOLS]], limits: &Reading
     Choice { seen, confirmed, checks }
 }
 
-fn best(cell: &[f32; SYMBOLS]) -> Symbol {
+pub(super) fn best(cell: &[f32; SYMBOLS]) -> Symbol {
     (0..SYMBOLS).max_by(|a, b| cell[*a].total_cmp(&cell[*b])).unwrap_or(0) as Symbol
 }
 
@@ -200,7 +200,8 @@ fn twins(a: Symbol, b: Symbol) -> bool {
     a != b && pair.contains(&Some(a)) && pair.contains(&Some(b))
 }
 
-fn confusable(a: Symbol, b: Symbol) -> bool {
+/// Whether one may be taken for the other.
+pub(super) fn confusable(a: Symbol, b: Symbol) -> bool {
     CONFUSABLE.iter().any(|set| {
         let has = |wanted| set.chars().filter_map(symbol).any(|s| s == wanted);
         has(a) && has(b)

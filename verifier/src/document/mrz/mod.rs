@@ -1,14 +1,17 @@
 //! Reading a machine-readable zone from what the recogniser saw on its rows.
 //!
-//! A layout is tried by reading each row at the layout's length ([`lattice`]), then choosing the text that the check
-//! digits confirm ([`choose`]). Nothing is reported as valid that is not certain: every digit must agree, the runner-up
-//! must be far, and every character that no digit covers must be clear by itself.
+//! A layout is tried by reading each row at the layout's length ([`lattice`]), weighing what several looks at it saw
+//! ([`looks`]) and whether codes of states are listed ([`codes`]), then choosing the text that the check digits confirm
+//! ([`choose`]). Nothing is reported as valid that is not certain: every digit must agree, the runner-up must be far, and every
+//! character that no digit covers must be clear by itself.
 
 pub(crate) mod alphabet;
 mod choose;
+mod codes;
 mod fields;
 mod lattice;
 mod layout;
+mod looks;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -61,9 +64,12 @@ impl Zone {
     }
 }
 
+/// What was seen on one row: by different recognisers, or cut out in different ways.
+pub(crate) type Looks<'a> = Vec<&'a Frames>;
+
 /// Reads one to three rows of text as a machine-readable zone, whichever format fits. `None` when no format does at all.
 /// `today` settles the century of two-digit years.
-pub(crate) fn read_zone(rows: &[&Frames], limits: &ReadingThresholds, today: Date) -> Option<Zone> {
+pub(crate) fn read_zone(rows: &[Looks<'_>], limits: &ReadingThresholds, today: Date) -> Option<Zone> {
     let formats: &[MrzFormat] = match rows.len() {
         2 => &[MrzFormat::Td3, MrzFormat::Td2, MrzFormat::MrvA, MrzFormat::MrvB],
         3 => &[MrzFormat::Td1],
@@ -82,7 +88,7 @@ pub(crate) fn read_zone(rows: &[&Frames], limits: &ReadingThresholds, today: Dat
 /// What agreeing check digits are worth against a better fit, in nats.
 const AGREEMENT: f32 = 1.0;
 
-fn read_as(format: MrzFormat, rows: &[&Frames], limits: &ReadingThresholds, today: Date) -> Option<Zone> {
+fn read_as(format: MrzFormat, rows: &[Looks<'_>], limits: &ReadingThresholds, today: Date) -> Option<Zone> {
     let ordinary = Layout::of(format);
     if !is_possible(&ordinary, rows) {
         return None;
@@ -95,13 +101,14 @@ fn read_as(format: MrzFormat, rows: &[&Frames], limits: &ReadingThresholds, toda
         *mask |= FILLERS;
     }
     let mut cells = Vec::with_capacity(loose.cells.len());
-    let mut fit = 0.0;
-    for (line, frames) in rows.iter().enumerate() {
-        let reading = lattice::read_line(frames, loose.line(line))?;
+    let (mut fit, mut frames) = (0.0, 0);
+    for (line, looks) in rows.iter().enumerate() {
+        let reading = looks::read_line(looks, loose.line(line))?;
         cells.extend(reading.cells);
         fit += reading.fit;
+        frames += reading.frames;
     }
-    let frames = rows.iter().map(|row| row.rows().len()).sum();
+    codes::weigh(&loose, &mut cells);
     let zone =
         |layout: &Layout| Zone { frames, ..assemble(layout, &restrict(layout, &cells), fit, limits, today) };
     let long = cells[sign][usize::from(FILLER)] > 0.5;
@@ -115,15 +122,16 @@ fn read_as(format: MrzFormat, rows: &[&Frames], limits: &ReadingThresholds, toda
 }
 
 /// Cheap reasons to leave out a format: a line is too long for it, or the first letter is another one.
-fn is_possible(layout: &Layout, rows: &[&Frames]) -> bool {
-    if layout.format == MrzFormat::D1 && !rows[0].greedy().contains("FRA") {
+fn is_possible(layout: &Layout, rows: &[Looks<'_>]) -> bool {
+    if layout.format == MrzFormat::D1 && !rows[0].iter().any(|look| look.greedy().contains("FRA")) {
         return false;
     }
     let Cell::OneOf(code) = layout.cells[0] else { return true };
-    let begins = &rows[0].rows()[..rows[0].rows().len() / 4];
     let shown =
         |row: &[f32; SYMBOLS + 1]| (0..SYMBOLS).any(|s| code & (1 << s) != 0 && row[s] > FIRST_LETTER);
-    begins.iter().any(shown) && rows.iter().all(|frames| frames.greedy().len() <= layout.width + EXCESS)
+    let begins = |look: &Frames| look.rows()[..look.rows().len() / 4].iter().any(shown);
+    let fits = |look: &Frames| look.greedy().len() <= layout.width + EXCESS;
+    rows[0].iter().any(|look| begins(look)) && rows.iter().all(|looks| looks.iter().any(|look| fits(look)))
 }
 
 /// Probability from which a frame may show the first letter of the document code.
@@ -239,8 +247,16 @@ fn is_clear(
     let told_apart = covered(layout).all(|cell| {
         let is_twin = TWINS.contains(&character(symbols[cell]));
         let least = if is_twin { limits.min_twin_margin } else { limits.min_blind_margin };
-        seen[cell] != symbols[cell] || blind_margin(&cells[cell], symbols[cell]) >= least
+        // Sums are taken modulo ten (ICAO 9303-3 §4.9): of what counts alike, agreeing digits say nothing.
+        let counts_alike = |other: Symbol| value(other) % 10 == value(symbols[cell]) % 10;
+        seen[cell] != symbols[cell] || margin(&cells[cell], symbols[cell], counts_alike) >= least
     });
+    // Only a check digit could tell a symbol from one of its shape.
+    let told_from_look_alikes = (0..symbols.len()).all(|cell| {
+        let look_alike = |other: Symbol| choose::confusable(symbols[cell], other);
+        is_covered[cell] || margin(&cells[cell], symbols[cell], look_alike) >= limits.min_look_alike_margin
+    });
+    let name: f32 = layout.fields.name.clone().map(|cell| cells[cell][usize::from(symbols[cell])]).product();
     // The letters of a country's code lean on each other, for only fillers follow a filler: each may look likely enough by
     // itself when the code does not.
     let whole_codes = layout
@@ -257,15 +273,21 @@ fn is_clear(
     let sane = layout.lines() == 1 || (limits.filler_share[0]..=limits.filler_share[1]).contains(&fillers);
     // A recogniser that takes fillers for letters makes one word of the whole name.
     let named = layout.lines() == 1 || symbols[layout.fields.name.clone()].contains(&FILLER);
-    certain && told_apart && whole_codes && sane && named && follows_grammar(layout, symbols)
+    certain
+        && told_apart
+        && told_from_look_alikes
+        && whole_codes
+        && name >= limits.min_name
+        && sane
+        && named
+        && follows_grammar(layout, symbols)
 }
 
-/// Distance in nats from a symbol to all those that every check digit counts like it (ICAO 9303-3 §4.9: sums are taken
-/// modulo 10), which agreeing digits therefore say nothing about.
-fn blind_margin(cell: &[f32; SYMBOLS], symbol: Symbol) -> f32 {
-    let counts_alike = |other: &Symbol| *other != symbol && value(*other) % 10 == value(symbol) % 10;
-    let others: f32 = (0..SYMBOLS as Symbol).filter(counts_alike).map(|other| cell[usize::from(other)]).sum();
-    (cell[usize::from(symbol)] / others.max(f32::MIN_POSITIVE)).ln()
+/// Distance in nats from a symbol to all these others together.
+fn margin(cell: &[f32; SYMBOLS], symbol: Symbol, is_other: impl Fn(Symbol) -> bool) -> f32 {
+    let others = (0..SYMBOLS as Symbol).filter(|other| *other != symbol && is_other(*other));
+    let sum: f32 = others.map(|other| cell[usize::from(other)]).sum();
+    (cell[usize::from(symbol)] / sum.max(f32::MIN_POSITIVE)).ln()
 }
 
 /// The most probable symbol of each cell need not add up to an allowed line.

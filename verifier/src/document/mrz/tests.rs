@@ -28,7 +28,7 @@ fn read(lines: &[&str], noise: &[Noise]) -> Zone {
 
 fn try_read(lines: &[&str], noise: &[Noise]) -> Option<Zone> {
     let frames: Vec<Frames> = lines.iter().zip(noise).map(|(line, noise)| frames_of(line, noise)).collect();
-    read_zone(&frames.iter().collect::<Vec<_>>(), &limits(), TODAY)
+    read_zone(&frames.iter().map(|frames| vec![frames]).collect::<Vec<_>>(), &limits(), TODAY)
 }
 
 fn clearly(lines: &[&str]) -> Zone {
@@ -140,6 +140,69 @@ fn a_name_without_a_single_filler_is_misread() {
     let all_letters = TD3[0].replace('<', "E");
     let zone = clearly(&[&all_letters, TD3[1]]);
     assert!(!zone.reading.valid && zone.reading.lines.is_empty());
+}
+
+#[test]
+fn what_two_recognisers_see_differently_is_not_certain_however_sure_each_is() {
+    // B and D are 8 and 0 to one of them: the changes cancel in both sums, so that no digit contradicts either.
+    let number = "BD0002028";
+    let digit = mrz::check_digit(number).unwrap();
+    let line = format!("{number}{digit}HUN7408122F1204159<<<<<<<<<<<<<<0");
+    let covered = format!("{}{}{}", &line[0..10], &line[13..20], &line[21..43]);
+    let line = format!("{line}{}", mrz::check_digit(&covered).unwrap());
+    let misread = format!("80{}", &line[2..]);
+    let name = frames_of(TD3[0], &Noise::none());
+    let [right, wrong] = [&line, &misread].map(|line| frames_of(line, &Noise::none()));
+    let read = |looks: Looks<'_>| read_zone(&[vec![&name], looks], &limits(), TODAY).unwrap().reading;
+    assert_eq!(read(vec![&right]).lines[1], line);
+    assert_eq!(read(vec![&wrong]).lines[1], misread, "alone it is believed");
+    assert!(!read(vec![&wrong, &right]).valid);
+    assert_eq!(read(vec![&right, &right]).lines[1], line);
+}
+
+#[test]
+fn a_look_that_missed_the_row_does_not_spoil_one_that_did_not() {
+    let rows = TD3.map(|line| frames_of(line, &Noise::none()));
+    let elsewhere = frames_of("PASSPORT PASSEPORT REISEPASS".replace(' ', "").as_str(), &Noise::none());
+    let looks = [vec![&rows[0], &elsewhere], vec![&rows[1]]];
+    assert_eq!(read_zone(&looks, &limits(), TODAY).unwrap().reading.lines, TD3);
+}
+
+#[test]
+fn a_code_that_is_none_gives_way_to_the_listed_one_that_was_seen_too() {
+    // The recogniser prefers NLO, and UTO stands in the other line.
+    let line = TD3[0].replacen("UTO", "NLD", 1);
+    let zone = read(&[&line, TD3[1]], &confused(0, &[(4, 'O', 0.9)]));
+    assert_eq!(zone.reading.lines, [&line, TD3[1]]);
+    // A nationality of one letter has no digit either.
+    let german = TD2[1].replacen("UTO", "D<<", 1);
+    let zone = read(&[TD2[0], &german], &confused(1, &[(10, 'O', 0.9)]));
+    assert_eq!(zone.reading.lines, [TD2[0], &german]);
+}
+
+#[test]
+fn a_code_that_is_not_listed_is_read_where_nothing_else_was_seen() {
+    let line = TD3[0].replacen("UTO", "BDR", 1);
+    assert_eq!(clearly(&[&line, TD3[1]]).reading.lines, [&line, TD3[1]]);
+    // BDI is a code, but an R does not look like an I.
+    let zone = read(&[&line, TD3[1]], &confused(0, &[(4, 'I', 0.3)]));
+    assert_eq!(zone.reading.lines, [&line, TD3[1]]);
+}
+
+#[test]
+fn optional_data_that_no_digit_covers_must_be_told_from_what_it_looks_like() {
+    for (wrong, p, valid) in [('S', 0.1, true), ('S', 0.4, false), ('T', 0.4, true)] {
+        let line = MRVA[1].replacen("ZE184226B", "5E184226B", 1);
+        let zone = read(&[MRVA[0], &line], &confused(1, &[(28, wrong, p)]));
+        assert_eq!(zone.reading.valid, valid, "{wrong} {p}");
+    }
+}
+
+#[test]
+fn a_name_of_letters_that_are_each_likely_enough_need_not_be() {
+    let unclear = |letters: usize| -> Vec<_> { (5..5 + letters).map(|at| (at, 'W', 0.2)).collect() };
+    assert!(read(&TD3, &confused(0, &unclear(2))).reading.valid);
+    assert!(!read(&TD3, &confused(0, &unclear(6))).reading.valid);
 }
 
 #[test]
