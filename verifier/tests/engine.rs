@@ -104,7 +104,7 @@ async fn a_worker_that_waits_has_the_memory_that_it_will_take() {
     let _turn = alone().await;
     let _engine = engine(settings(1));
     let (zygote, worker) = zygote_and_worker();
-    wait_until("the worker's memory", || held(worker) > held(zygote) + (80 << 20));
+    wait_until("the worker's memory", || held(worker) > held(zygote) + (60 << 20));
 }
 
 #[tokio::test]

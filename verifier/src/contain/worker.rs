@@ -55,7 +55,7 @@ pub(super) fn serve(mut examiner: Examiner, guards: &Guards, allowance: Allowanc
 
 /// Bytes that are there before a job comes. The kernel clears each page that is touched for the first time, which took a fifth of
 /// an examination; one of a document touches 100 to 120 MiB, one of faces 40.
-const READY: usize = 96 << 20;
+const READY: usize = 64 << 20;
 /// Smaller than what the allocator would have the kernel take back.
 const PIECE: usize = 1 << 20;
 
