@@ -6,17 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use jiff::civil::Date;
-use jiff::{Timestamp, tz::TimeZone};
-use reinstate_domain::face::{Action, Reference};
-use reinstate_specimen::{Camera, Fonts, Holder, IdCard, Issue, Passport, Portrait};
 use reinstate_verifier::Settings;
 use reinstate_verifier::contain::Program;
 use reinstate_verifier::document::{self, DocumentReader};
-use reinstate_verifier::engine::{self, DocumentJob, Engine, FaceJob};
+use reinstate_verifier::engine::{self, DocumentJob, Engine};
 use reinstate_verifier::face::{FaceMatcher, Frame};
-use reinstate_verifier::models::{self, Bundle, cache_dir};
+use reinstate_verifier::models::{self, Bundle};
+use reinstate_verifier::timing::Timings;
 use tokio::task::JoinSet;
+
+use crate::photos::{self, Photos};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failed {
@@ -26,74 +25,67 @@ pub(crate) enum Failed {
     Document(#[from] document::Error),
     #[error("the engine failed")]
     Engine(#[from] engine::Error),
-    #[error("a photo can't be read; models/fetch gets it")]
-    Photo(#[source] std::io::Error),
+    #[error("there is nothing to examine")]
+    Photos(#[from] photos::Failed),
     #[error("a caller broke off")]
     Caller(#[from] tokio::task::JoinError),
-    #[error("a specimen could not be drawn")]
-    Specimen(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-fn drawn<E: std::error::Error + Send + Sync + 'static>(error: E) -> Failed {
-    Failed::Specimen(Box::new(error))
+/// What is examined, by turns.
+#[derive(Clone, Copy)]
+enum Subject {
+    Page,
+    Card,
+    Faces,
 }
 
-/// The photos that every part uses.
-struct Photos {
-    pages: Vec<Vec<u8>>,
-    card: (Vec<u8>, Vec<u8>),
-    selfie: Vec<u8>,
-    portrait: Vec<u8>,
-    today: Date,
-}
+impl Subject {
+    const ALL: [Self; 3] = [Self::Page, Self::Card, Self::Faces];
 
-impl Photos {
-    fn take() -> Result<Self, Failed> {
-        let photo = |name: &str| fs::read(cache_dir().join("photos").join(name)).map_err(Failed::Photo);
-        let (portrait, selfie) = (photo("obama.jpg")?, photo("obama2.jpg")?);
-        let fonts = Fonts::load().map_err(drawn)?;
-        let printed = Portrait::new(&image::load_from_memory(&portrait).map_err(drawn)?, None);
-        let page = |seed: u64| -> Result<Vec<u8>, Failed> {
-            let passport = Passport { holder: Holder::invented(seed), issue: Issue::invented(seed) };
-            let page = passport.draw(&fonts, &printed, &[]);
-            Ok(Camera::good(seed).photograph(&page).map_err(drawn)?.jpeg)
-        };
-        let card = IdCard { holder: Holder::invented(1), issue: Issue::invented(1) };
-        let (front, back) = card.draw(&fonts, &printed, &[]);
-        let card = (
-            Camera::good(1).photograph(&front).map_err(drawn)?.jpeg,
-            Camera::good(2).photograph(&back).map_err(drawn)?.jpeg,
-        );
-        let pages = (0..8).map(page).collect::<Result<_, _>>()?;
-        let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
-        Ok(Self { pages, card, selfie, portrait, today })
-    }
-
-    fn page(&self, n: usize) -> DocumentJob {
-        let front = self.pages[n % self.pages.len()].clone();
-        DocumentJob { front, back: None, today: self.today }
-    }
-
-    fn both_sides(&self) -> DocumentJob {
-        let (front, back) = self.card.clone();
-        DocumentJob { front, back: Some(back), today: self.today }
-    }
-
-    fn faces(&self) -> FaceJob {
-        FaceJob {
-            frames: vec![(Action::LookAhead, self.selfie.clone())],
-            references: vec![(Reference::OnFile, self.portrait.clone())],
+    fn name(self) -> &'static str {
+        match self {
+            Self::Page => "passport page",
+            Self::Card => "ID card, both sides",
+            Self::Faces => "selfie and one portrait",
         }
     }
 
-    /// A passport page, a card's two sides and a selfie by turns.
-    async fn examine(&self, engine: &Engine, n: usize) -> Result<(), engine::Error> {
-        match n % 3 {
-            0 => engine.examine_document(self.page(n / 3)).await.map(drop),
-            1 => engine.examine_document(self.both_sides()).await.map(drop),
-            _ => engine.examine_face(self.faces()).await.map(drop),
+    /// In a process of its own; `n` chooses the page.
+    async fn contained(self, engine: &Engine, photos: &Photos, n: usize) -> Result<Timings, engine::Error> {
+        match self {
+            Self::Page => engine.examine_document(photos.page(n)).await.map(|examined| examined.timings),
+            Self::Card => engine.examine_document(photos.both_sides()).await.map(|examined| examined.timings),
+            Self::Faces => engine.examine_face(photos.faces()).await.map(|examined| examined.timings),
         }
     }
+
+    /// In this one.
+    fn here(
+        self,
+        reader: &mut DocumentReader,
+        matcher: &mut FaceMatcher,
+        photos: &Photos,
+    ) -> Result<Timings, Failed> {
+        let mut read = |job: DocumentJob| reader.examine(&job.front, job.back.as_deref(), job.today);
+        match self {
+            Self::Page => Ok(read(photos.page(0))?.timings),
+            Self::Card => Ok(read(photos.both_sides())?.timings),
+            Self::Faces => {
+                let job = photos.faces();
+                let frames: Vec<_> =
+                    job.frames.iter().map(|(action, image)| Frame { action: *action, image }).collect();
+                let references: Vec<_> =
+                    job.references.iter().map(|(reference, image)| (*reference, image.as_slice())).collect();
+                Ok(matcher.examine(&frames, &references)?.timings)
+            }
+        }
+    }
+}
+
+/// One examination in this process and one in a process of its own.
+struct Pair {
+    here: (Duration, Timings),
+    there: (Duration, Timings),
 }
 
 /// `runs` of each subject, then `photos` mixed ones with one and with two workers.
@@ -117,60 +109,59 @@ async fn beside(program: &Program, photos: &Photos, runs: usize) -> Result<(), F
     let mut reader = DocumentReader::new(&bundle)?;
     let mut matcher = FaceMatcher::new(&bundle)?;
     let engine = Engine::start(program, None, &Settings::default())?;
-    let mut spent: [Vec<(Duration, Duration)>; 3] = Default::default();
+    let mut pairs: [Vec<Pair>; 3] = Default::default();
     for n in 0..=runs {
-        let page = photos.page(0);
-        let card = photos.both_sides();
-        let here = timed(|| reader.examine(&page.front, None, photos.today).map(drop))?;
-        let begun = Instant::now();
-        engine.examine_document(page).await?;
-        let mut pairs = [(here, begun.elapsed()); 3];
-        let here = timed(|| reader.examine(&card.front, card.back.as_deref(), photos.today).map(drop))?;
-        let begun = Instant::now();
-        engine.examine_document(card).await?;
-        pairs[1] = (here, begun.elapsed());
-        let here = timed(|| {
-            let frames = [Frame { action: Action::LookAhead, image: photos.selfie.as_slice() }];
-            matcher.examine(&frames, &[(Reference::OnFile, photos.portrait.as_slice())]).map(drop)
-        })?;
-        let begun = Instant::now();
-        engine.examine_face(photos.faces()).await?;
-        pairs[2] = (here, begun.elapsed());
-        // The first warms up.
-        if n > 0 {
-            spent.iter_mut().zip(pairs).for_each(|(spent, pair)| spent.push(pair));
+        for (subject, pairs) in Subject::ALL.into_iter().zip(&mut pairs) {
+            let begun = Instant::now();
+            let timings = subject.here(&mut reader, &mut matcher, photos)?;
+            let here = (begun.elapsed(), timings);
+            let begun = Instant::now();
+            let timings = subject.contained(&engine, photos, 0).await?;
+            let there = (begun.elapsed(), timings);
+            // The first warms up.
+            if n > 0 {
+                pairs.push(Pair { here, there });
+            }
         }
     }
-    println!("median of {runs} runs, ms on the clock");
-    println!("  {:<26} {:>10} {:>10} {:>8}", "", "in process", "contained", "more");
-    for (subject, spent) in
-        ["passport page", "ID card, both sides", "selfie and one portrait"].iter().zip(&spent)
-    {
-        let median = |value: fn(&(Duration, Duration)) -> Duration| {
-            let mut values: Vec<Duration> = spent.iter().map(value).collect();
-            values.sort();
-            values.get(values.len() / 2).copied().unwrap_or_default().as_secs_f64() * 1e3
-        };
-        let (here, there) = (median(|pair| pair.0), median(|pair| pair.1));
-        println!("  {subject:<26} {here:>10.1} {there:>10.1} {:>7.1}%", (there / here - 1.0) * 100.0);
+    for (subject, pairs) in Subject::ALL.into_iter().zip(&pairs) {
+        print(subject, pairs);
     }
     // One worker follows the other, and none has anything to do.
     let begun = Instant::now();
     let none = 200;
     for _ in 0..none {
-        let nothing = DocumentJob { front: Vec::new(), back: None, today: photos.today };
-        engine.examine_document(nothing).await?;
+        engine.examine_document(photos.no_picture()).await?;
     }
     println!(
-        "  a process, from its fork to its end: {:.2} ms",
+        "\na process, from its fork to its end: {:.2} ms",
         begun.elapsed().as_secs_f64() * 1e3 / f64::from(none)
     );
     Ok(())
 }
 
-fn timed<E>(work: impl FnOnce() -> Result<(), E>) -> Result<Duration, E> {
-    let begun = Instant::now();
-    work().map(|()| begun.elapsed())
+/// Medians of the time on the clock, as whoever asks waits, and of the processor's time by stage.
+fn print(subject: Subject, pairs: &[Pair]) {
+    println!("\n{}, median of {} runs, ms", subject.name(), pairs.len());
+    println!("  {:<28} {:>10} {:>10} {:>8}", "", "in process", "contained", "more");
+    let line = |name: &str, value: &dyn Fn(&(Duration, Timings)) -> Duration| {
+        let median = |side: fn(&Pair) -> &(Duration, Timings)| {
+            let mut values: Vec<Duration> = pairs.iter().map(|pair| value(side(pair))).collect();
+            values.sort();
+            values.get(values.len() / 2).copied().unwrap_or_default().as_secs_f64() * 1e3
+        };
+        let (here, there) = (median(|pair| &pair.here), median(|pair| &pair.there));
+        println!("  {name:<28} {here:>10.1} {there:>10.1} {:>7.1}%", (there / here - 1.0) * 100.0);
+    };
+    line("on the clock", &|(elapsed, _)| *elapsed);
+    line("CPU, all stages", &|(_, timings)| timings.stages().map(|(_, spent)| spent.cpu).sum());
+    let stages = pairs.first().into_iter().flat_map(|pair| pair.here.1.stages());
+    for (name, _) in stages {
+        line(&format!("  {name}"), &|(_, timings)| {
+            let of = timings.stages().find(|(stage, _)| *stage == name);
+            of.map(|(_, spent)| spent.cpu).unwrap_or_default()
+        });
+    }
 }
 
 /// Examinations per second.
@@ -188,7 +179,7 @@ async fn mixed(program: &Program, taken: &Arc<Photos>, photos: usize, workers: u
                 if n >= photos {
                     return Ok::<_, engine::Error>(());
                 }
-                taken.examine(&engine, n).await?;
+                Subject::ALL[n % 3].contained(&engine, &taken, n / 3).await?;
             }
         });
     }

@@ -13,6 +13,7 @@ mod kafka;
 mod log;
 mod memory;
 mod peers;
+mod photos;
 mod rebuild;
 mod sweep;
 mod usage;

@@ -2,19 +2,16 @@
 //! same labelled photos through ours and through other readers.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::PathBuf;
-use std::{fs, io};
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use reinstate_domain::face::{Action, Reference};
-use reinstate_specimen::{Camera, Fonts, Holder, IdCard, Issue, Passport, Portrait};
 use reinstate_verifier::document::{self, DocumentReader};
 use reinstate_verifier::face::{FaceMatcher, Frame};
-use reinstate_verifier::models::{self, Bundle, cache_dir};
+use reinstate_verifier::models::{self, Bundle};
 use reinstate_verifier::timing::{Spent, Timings};
 
 use crate::peers;
+use crate::photos::{self, Photos};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failed {
@@ -24,73 +21,51 @@ pub(crate) enum Failed {
     Document(#[from] document::Error),
     #[error("a face could not be examined")]
     Face(#[source] Box<dyn std::error::Error + Send + Sync>),
-    #[error("{} can't be read; models/fetch gets it", path.display())]
-    Photo {
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
+    #[error("there is nothing to examine")]
+    Photos(#[from] photos::Failed),
     #[error("other readers could not be measured")]
     Peers(#[from] peers::Failed),
-    #[error("a specimen could not be drawn")]
-    Specimen(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
-
-fn drawn<E: std::error::Error + Send + Sync + 'static>(error: E) -> Failed {
-    Failed::Specimen(Box::new(error))
 }
 
 /// Examines each subject `runs` times after one warm-up and prints medians, looks at the memory over 200 documents, and compares
 /// with other readers on `photos`.
 pub(crate) fn run(runs: usize, photos: Option<PathBuf>) -> Result<(), Failed> {
-    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
     let bundle = Bundle::load(None)?;
     let mut reader = DocumentReader::new(&bundle)?;
     let mut matcher = FaceMatcher::new(&bundle)?;
-    let fonts = Fonts::load().map_err(drawn)?;
-    let photo = |name: &str| {
-        let path = cache_dir().join("photos").join(name);
-        fs::read(&path).map_err(|source| Failed::Photo { path, source })
-    };
-    let (first, second) = (photo("obama.jpg")?, photo("obama2.jpg")?);
-    let portrait = image::load_from_memory(&first).map_err(drawn)?;
-    let portrait = Portrait::new(&portrait, None);
-    let page = |seed: u64| -> Result<Vec<u8>, Failed> {
-        let passport = Passport { holder: Holder::invented(seed), issue: Issue::invented(seed) };
-        let page = passport.draw(&fonts, &portrait, &[]);
-        Ok(Camera::good(seed).photograph(&page).map_err(drawn)?.jpeg)
-    };
-    let card = IdCard { holder: Holder::invented(1), issue: Issue::invented(1) };
-    let (front, back) = card.draw(&fonts, &portrait, &[]);
-    let front = Camera::good(1).photograph(&front).map_err(drawn)?.jpeg;
-    let back = Camera::good(2).photograph(&back).map_err(drawn)?.jpeg;
-    let passport = page(1)?;
+    let taken = Photos::take()?;
+    let passport = taken.page(1);
+    let card = taken.both_sides();
+    let faces = taken.faces();
 
     let mut measured = Vec::new();
     for _ in 0..=runs {
-        measured.push(reader.examine(&passport, None, today)?.timings);
+        measured.push(reader.examine(&passport.front, None, passport.today)?.timings);
     }
     print("passport page", &measured[1..]);
     measured.clear();
     for _ in 0..=runs {
-        measured.push(reader.examine(&front, Some(&back), today)?.timings);
+        measured.push(reader.examine(&card.front, card.back.as_deref(), card.today)?.timings);
     }
     print("ID card, both sides", &measured[1..]);
     measured.clear();
     for _ in 0..=runs {
-        let frames = [Frame { action: Action::LookAhead, image: second.as_slice() }];
-        let examined = matcher.examine(&frames, &[(Reference::OnFile, first.as_slice())]);
+        let frames: Vec<_> =
+            faces.frames.iter().map(|(action, image)| Frame { action: *action, image }).collect();
+        let references: Vec<_> =
+            faces.references.iter().map(|(reference, image)| (*reference, image.as_slice())).collect();
+        let examined = matcher.examine(&frames, &references);
         measured.push(examined.map_err(|e| Failed::Face(Box::new(e)))?.timings);
     }
     print("selfie and one portrait", &measured[1..]);
 
-    let pages = (0..8).map(page).collect::<Result<Vec<_>, _>>()?;
     println!("\nresident memory while reading 200 passport pages, MiB");
     for n in 0..=200 {
         if n % 50 == 0 {
             println!("  after {n:>3}: {:>6.0}", resident_mib());
         }
-        reader.examine(&pages[n % pages.len()], None, today)?;
+        let page = taken.page(n);
+        reader.examine(&page.front, None, page.today)?;
     }
     let shared =
         std::env::var_os("REINSTATE_SHARED_DATA").map_or_else(|| "../shared/data".into(), PathBuf::from);

@@ -2,7 +2,9 @@
 //! nothing of documents or thresholds; a double in a test knows the right answer, so that all other code is tested
 //! without weights.
 
-use ndarray::{Array2, Array3, ArrayView4};
+use std::sync::Arc;
+
+use ndarray::{Array2, ArrayView3, ArrayView4};
 
 use crate::image::Picture;
 use crate::models::{Error, ModelSpec};
@@ -24,14 +26,19 @@ pub trait TextRecognition {
     /// How the tensor is to be made.
     fn spec(&self) -> &ModelSpec;
 
-    /// `[lines, 3, 48, width]` to probabilities `[line, time step, class]`, one step for about 8 pixels.
+    /// Takes `[lines, 3, 48, width]` and hands probabilities `[line, time step, class]`, one step for about 8 pixels, to `read`. They
+    /// are the network's own: with thousands of classes they are the most memory that an examination takes, and not copied.
     ///
     /// # Errors
     /// The network failed.
-    fn recognise(&mut self, lines: ArrayView4<'_, f32>) -> Result<Array3<f32>, Error>;
+    fn recognise(
+        &mut self,
+        lines: ArrayView4<'_, f32>,
+        read: &mut dyn FnMut(ArrayView3<'_, f32>),
+    ) -> Result<(), Error>;
 
     /// The text of each class; 0 is the blank of CTC.
-    fn dictionary(&self) -> &[String];
+    fn dictionary(&self) -> Arc<[String]>;
 }
 
 /// A point of a picture: x, y in pixels.

@@ -94,6 +94,34 @@ async fn each_examination_has_a_guarded_process_of_its_own() {
     assert_ne!(second, first);
 }
 
+/// Bytes of its own memory that a process holds, shared with the one that forked it or not.
+fn held(pid: u32) -> u64 {
+    status(pid, "RssAnon").strip_suffix(" kB").unwrap().trim().parse::<u64>().unwrap() << 10
+}
+
+#[tokio::test]
+async fn a_worker_that_waits_has_the_memory_that_it_will_take() {
+    let _turn = alone().await;
+    let _engine = engine(settings(1));
+    let (zygote, worker) = zygote_and_worker();
+    wait_until("the worker's memory", || held(worker) > held(zygote) + (60 << 20));
+}
+
+#[tokio::test]
+async fn of_workers_that_are_done_nothing_is_left() {
+    let _turn = alone().await;
+    let engine = engine(settings(1));
+    let (zygote, _) = zygote_and_worker();
+    for _ in 0..5 {
+        engine.examine_document(no_picture()).await.unwrap();
+    }
+    zygote_and_worker();
+    let tasks = format!("/proc/{zygote}/task/{zygote}/children");
+    // The next one, and the last if it had not ended when the next was forked.
+    let children = std::fs::read_to_string(tasks).unwrap();
+    assert!(children.split_whitespace().count() <= 2, "{children}");
+}
+
 #[tokio::test]
 async fn a_worker_that_hangs_is_killed_and_the_next_job_is_done() {
     let _turn = alone().await;

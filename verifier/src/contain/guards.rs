@@ -224,8 +224,15 @@ mod tests {
     /// Runs this very test in a process of its own, where it does the deed behind the guards.
     #[track_caller]
     fn behind_guards(test: &str, deeds: &[Deed<'_>]) -> Vec<ExitStatus> {
+        behind_guards_after(test, || (), deeds)
+    }
+
+    /// The same in a process that did something else `before`.
+    #[track_caller]
+    fn behind_guards_after(test: &str, before: fn(), deeds: &[Deed<'_>]) -> Vec<ExitStatus> {
         if let Ok(deed) = env::var(DEED) {
             let (_, act) = deeds.iter().find(|(name, _)| *name == deed).unwrap();
+            before();
             let guards = Guards::new().unwrap();
             guards.apply(Allowance { memory: 64 << 20, cpu: 1 }).unwrap();
             process::end(if act() { DONE } else { REFUSED });
@@ -270,6 +277,32 @@ mod tests {
         for ((deed, _), end) in deeds.iter().zip(ends) {
             assert_eq!(end.signal(), Some(Signal::SYS.as_raw()), "{deed}: {end}");
         }
+    }
+
+    /// Memory in pieces of a mebibyte.
+    fn pieces(count: usize) -> Vec<Vec<u8>> {
+        std::hint::black_box(vec![vec![1_u8; 1 << 20]; count])
+    }
+
+    #[test]
+    fn what_a_zygote_used_and_gave_back_is_not_its_workers_beyond_their_bound() {
+        let before = || {
+            process::give_memory_back();
+            // The allocator takes what is as large as something that was given back for worth keeping.
+            drop(std::hint::black_box(vec![1_u8; 30 << 20]));
+            drop(pieces(50));
+            process::trim_memory();
+            process::keep_memory();
+        };
+        let within = || pieces(50).len() == 50;
+        let beyond = || pieces(80).len() == 80;
+        let ends = behind_guards_after(
+            "what_a_zygote_used_and_gave_back_is_not_its_workers_beyond_their_bound",
+            before,
+            &[("within", within), ("beyond", beyond)],
+        );
+        assert_eq!(ends[0].code(), Some(DONE));
+        assert_eq!(ends[1].signal(), Some(Signal::ABORT.as_raw()), "{}", ends[1]);
     }
 
     #[test]

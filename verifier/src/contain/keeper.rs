@@ -1,5 +1,6 @@
 //! The service's side: starts the zygote, asks it for workers, and speaks with them.
 
+use std::env;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -9,7 +10,6 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use std::{env, mem};
 
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
@@ -114,6 +114,15 @@ impl Keeper {
         match zygote.as_mut()?.ask(&Request::End { pid }, None) {
             Ok(Reply::Ended { signal }) => signal,
             _ => None,
+        }
+    }
+
+    /// Has no further use for a worker.
+    fn dismiss(&self, pid: i32) {
+        let mut zygote = self.zygote.lock().unwrap_or_else(PoisonError::into_inner);
+        // One whose zygote is gone went with it.
+        if let Some(zygote) = zygote.as_mut() {
+            let _ = zygote.ask(&Request::Dismiss { pid }, None);
         }
     }
 
@@ -271,16 +280,16 @@ impl Worker {
     }
 
     fn end(&mut self) -> Option<i32> {
-        if mem::replace(&mut self.ended, true) {
-            return None;
-        }
+        self.ended = true;
         self.keeper.end(self.pid)
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.end();
+        if !self.ended {
+            self.keeper.dismiss(self.pid);
+        }
     }
 }
 

@@ -29,6 +29,8 @@ pub(super) enum Request {
     Fork(Allowance),
     /// Kill this worker, if it is still there, and say how it ended.
     End { pid: i32 },
+    /// The same without waiting for its end: the kernel takes some milliseconds to take back what it had.
+    Dismiss { pid: i32 },
 }
 
 /// From the zygote to the service: one for each request, and one at the start.
@@ -55,6 +57,7 @@ pub(super) enum Reply {
     Ended {
         signal: Option<i32>,
     },
+    Dismissed,
 }
 
 /// The first that a worker says.

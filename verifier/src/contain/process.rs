@@ -1,7 +1,7 @@
-//! The three calls into the C library that no safe wrapper has.
+//! The calls into the C library that no safe wrapper has.
 #![expect(
     unsafe_code,
-    reason = "fork, the disposition of signals and closing by number have no safe wrapper"
+    reason = "fork, the disposition of signals, closing by number and the allocator's settings have no safe wrapper"
 )]
 
 use std::io;
@@ -48,6 +48,36 @@ pub(super) fn close_above(last: u32) -> io::Result<()> {
     match unsafe { libc::close_range(last + 1, libc::c_uint::MAX, 0) } {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),
+    }
+}
+
+/// Bytes from which on the zygote has the kernel give each piece of memory, and take it back: the allocator's own default, without
+/// the change that it makes to it when a larger piece is given back.
+const LARGE: libc::c_int = 128 << 10;
+/// The same in a worker, where it is as much as the allocator takes.
+const LARGE_IN_WORKER: libc::c_int = 32 << 20;
+
+/// Has the allocator keep nothing large that is free: what a zygote keeps is copied by its workers, who may use it beyond their bound.
+pub(super) fn give_memory_back() {
+    set_allocator(&[(libc::M_MMAP_THRESHOLD, LARGE)]);
+}
+
+/// Gives back what the allocator has kept all the same.
+pub(super) fn trim_memory() {
+    // SAFETY: touches no memory that is in use.
+    unsafe { libc::malloc_trim(0) };
+}
+
+/// Has the allocator keep everything: whoever lives for one examination would have to be given again, page by page and each
+/// page cleared, what it gives back.
+pub(super) fn keep_memory() {
+    set_allocator(&[(libc::M_MMAP_THRESHOLD, LARGE_IN_WORKER), (libc::M_TRIM_THRESHOLD, libc::c_int::MAX)]);
+}
+
+fn set_allocator(parameters: &[(libc::c_int, libc::c_int)]) {
+    for (parameter, value) in parameters {
+        // SAFETY: there is one thread. A value that is refused leaves the allocator as it is, which is slower and no error.
+        unsafe { libc::mallopt(*parameter, *value) };
     }
 }
 

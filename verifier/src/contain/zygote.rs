@@ -28,6 +28,7 @@ pub(super) fn run(folder: Option<&Path>) -> ! {
     // What a panic has to say about a picture is nobody's to read.
     panic::set_hook(Box::new(|_| {}));
     process::ignore_requests_to_end();
+    process::give_memory_back();
     let served = process::close_above(2).map(|()| serve(folder));
     process::end(served.is_err().into());
 }
@@ -39,14 +40,22 @@ fn serve(folder: Option<&Path>) {
         Ok(bundle) => bundle,
         Err(error) => return reply(&unusable(&error)).unwrap_or_default(),
     };
-    let mut zygote = Zygote { bundle, guards: None, examiner: Examiner::default(), workers: HashSet::new() };
+    let mut zygote = Zygote {
+        bundle,
+        guards: None,
+        examiner: Examiner::default(),
+        workers: HashSet::new(),
+        dismissed: Vec::new(),
+    };
     let mut answer = Reply::Up { manifest: zygote.bundle.sha256() };
     while reply(&answer).is_some() {
         let Some((request, socket)) = receive() else { return };
+        zygote.wait_for_dismissed();
         answer = match request {
             Request::Load(need) => zygote.load(need),
             Request::Fork(allowance) => zygote.fork(allowance, socket),
             Request::End { pid } => zygote.end(pid),
+            Request::Dismiss { pid } => zygote.dismiss(pid),
         };
     }
 }
@@ -57,11 +66,15 @@ struct Zygote {
     examiner: Examiner,
     /// Those that were not waited for: their ids are nobody else's.
     workers: HashSet<i32>,
+    /// Those of them that are of no further use, and may not have ended yet.
+    dismissed: Vec<i32>,
 }
 
 impl Zygote {
     fn load(&mut self, need: Need) -> Reply {
-        match self.examiner.load(&self.bundle, need) {
+        let loaded = self.examiner.load(&self.bundle, need);
+        process::trim_memory();
+        match loaded {
             Ok(()) => Reply::Loaded,
             Err(error) => unusable(&error),
         }
@@ -88,6 +101,25 @@ impl Zygote {
             }
             Err(error) => refused(in_one_line(&error)),
         }
+    }
+
+    fn dismiss(&mut self, pid: i32) -> Reply {
+        if self.workers.remove(&pid)
+            && let Some(process) = Pid::from_raw(pid)
+        {
+            let _ = kill_process(process, Signal::KILL);
+            self.dismissed.push(pid);
+        }
+        Reply::Dismissed
+    }
+
+    /// Of those that have ended, nothing is left after this.
+    fn wait_for_dismissed(&mut self) {
+        let ended = |pid: &i32| match Pid::from_raw(*pid) {
+            Some(pid) => !matches!(waitpid(Some(pid), WaitOptions::NOHANG), Ok(None)),
+            None => true,
+        };
+        self.dismissed.retain(|pid| !ended(pid));
     }
 
     fn end(&mut self, pid: i32) -> Reply {

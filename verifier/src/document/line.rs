@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use ndarray::{Array3, Array4, ArrayView2, Axis, s};
+use ndarray::{Array4, ArrayView2, ArrayView3, Axis, s};
 use opencv::core::{BORDER_REPLICATE, Mat, MatTraitConst, Point2f, Scalar, Size, ToInputArray};
 use opencv::imgproc::{INTER_LINEAR, get_perspective_transform_slice, warp_perspective};
 
@@ -19,8 +19,8 @@ const HEIGHT: i32 = 48;
 const BUCKET: usize = 64;
 /// Wider strips are squeezed: no line of a document is fifty times as wide as high.
 const MAX_WIDTH: i32 = 2400;
-/// Pixels of a batch, all lines together: bounds the memory of the recogniser's many classes.
-const MAX_BATCH: usize = 4096;
+/// Pixels of a batch, all lines together: bounds the memory of the recogniser's many classes, 18,710 for every eight pixels.
+const MAX_BATCH: usize = 1024;
 
 /// A line of text, read.
 #[derive(Clone)]
@@ -71,10 +71,11 @@ pub(crate) fn read_lines(
     network: &mut dyn TextRecognition,
     role: Role,
 ) -> Result<Vec<Line>, Error> {
-    let folding = Folding::new(network.dictionary());
+    let dictionary = network.dictionary();
+    let folding = Folding::new(&dictionary);
     let mut lines: Vec<Option<Line>> = vec![None; quads.len()];
-    for_each_strip(page, quads, network, role, |network, index, classes| {
-        let (text, certainty) = greedy(classes, network.dictionary());
+    for_each_strip(page, quads, network, role, |index, classes| {
+        let (text, certainty) = greedy(classes, &dictionary);
         let frames = quads[index].is_long().then(|| Arc::new(fold(&folding, classes)));
         lines[index] = Some(Line { quad: quads[index], text, certainty, frames });
     })?;
@@ -93,9 +94,9 @@ pub(crate) fn read_frames(
     network: &mut dyn TextRecognition,
     role: Role,
 ) -> Result<Vec<Frames>, Error> {
-    let folding = Folding::new(network.dictionary());
+    let folding = Folding::new(&network.dictionary());
     let mut frames: Vec<Option<Frames>> = vec![None; quads.len()];
-    for_each_strip(page, quads, network, role, |_, index, classes| {
+    for_each_strip(page, quads, network, role, |index, classes| {
         frames[index] = Some(fold(&folding, classes));
     })?;
     Ok(frames.into_iter().flatten().collect())
@@ -106,7 +107,7 @@ fn for_each_strip(
     quads: &[Quad],
     network: &mut dyn TextRecognition,
     role: Role,
-    mut each: impl FnMut(&dyn TextRecognition, usize, ArrayView2<'_, f32>),
+    mut each: impl FnMut(usize, ArrayView2<'_, f32>),
 ) -> Result<(), Error> {
     let mut strips = Vec::with_capacity(quads.len());
     for (index, quad) in quads.iter().enumerate() {
@@ -121,13 +122,15 @@ fn for_each_strip(
             for ((_, strip), target) in batch.iter().zip(input.outer_iter_mut()) {
                 write_tensor(strip, network.spec(), target)?;
             }
-            let classes: Array3<f32> =
-                network.recognise(input.view()).map_err(|source| Error::Network { role, source })?;
-            for ((index, strip), classes) in batch.iter().zip(classes.axis_iter(Axis(0))) {
-                // What was filled up shows nothing.
-                let steps = (classes.nrows() * strip.cols() as usize).div_ceil(width).min(classes.nrows());
-                each(network, *index, classes.slice(s![..steps, ..]));
-            }
+            let mut read = |classes: ArrayView3<'_, f32>| {
+                for ((index, strip), classes) in batch.iter().zip(classes.axis_iter(Axis(0))) {
+                    // What was filled up shows nothing.
+                    let steps =
+                        (classes.nrows() * strip.cols() as usize).div_ceil(width).min(classes.nrows());
+                    each(*index, classes.slice(s![..steps, ..]));
+                }
+            };
+            network.recognise(input.view(), &mut read).map_err(|source| Error::Network { role, source })?;
         }
     }
     Ok(())
@@ -152,4 +155,66 @@ fn greedy(classes: ArrayView2<'_, f32>, dictionary: &[String]) -> (String, Vec<f
         last = best;
     }
     (text, certainty)
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::ArrayView4;
+    use opencv::core::{CV_8UC3, MatTrait, Rect};
+
+    use super::*;
+    use crate::models::{self, Bundle, ModelSpec};
+
+    /// Reads the brightness of a strip's first pixel, one class for each.
+    struct Brightness {
+        spec: ModelSpec,
+        /// Lines and pixels of each batch.
+        batches: Vec<[usize; 2]>,
+    }
+
+    impl TextRecognition for Brightness {
+        fn spec(&self) -> &ModelSpec {
+            &self.spec
+        }
+
+        fn recognise(
+            &mut self,
+            lines: ArrayView4<'_, f32>,
+            read: &mut dyn FnMut(ArrayView3<'_, f32>),
+        ) -> Result<(), models::Error> {
+            let (count, width) = (lines.shape()[0], lines.shape()[3]);
+            self.batches.push([count, count * width]);
+            let mut classes = ndarray::Array3::zeros((count, width / 8, 256));
+            for (line, mut steps) in lines.outer_iter().zip(classes.outer_iter_mut()) {
+                let level = (line[[0, 0, 0]] * self.spec.std[0] + self.spec.mean[0]).round() as usize;
+                steps[[0, level]] = 1.0;
+            }
+            read(classes.view());
+            Ok(())
+        }
+
+        fn dictionary(&self) -> Arc<[String]> {
+            (0..256).map(|level| format!("{level}")).collect()
+        }
+    }
+
+    #[test]
+    fn each_line_gets_what_was_read_on_it_however_they_are_batched_and_no_batch_is_large() {
+        let mut page = Mat::new_rows_cols_with_default(2000, 1200, CV_8UC3, Scalar::default()).unwrap();
+        let mut quads = Vec::new();
+        for (line, width) in [1100, 200, 430, 1090, 210, 90, 440, 220, 205].into_iter().enumerate() {
+            let (y, level) = (line as i32 * 100, 20 * (line + 1) as u8);
+            let mut band = Mat::roi_mut(&mut page, Rect::new(0, y, 1200, 100)).unwrap();
+            band.set_to_def(&Scalar::all(f64::from(level))).unwrap();
+            quads.push(Quad::new([width as f32 / 2.0, y as f32 + 50.0], [1.0, 0.0], width as f32, 48.0));
+        }
+        let spec = Bundle::open(None).unwrap().spec(Role::TextRecognition).unwrap().clone();
+        let mut network = Brightness { spec, batches: Vec::new() };
+        let lines = read_lines(&page, &quads, &mut network, Role::TextRecognition).unwrap();
+        let texts: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!(texts, ["20", "40", "60", "80", "100", "120", "140", "160", "180"]);
+        assert!(network.batches.iter().any(|[lines, _]| *lines > 1), "{:?}", network.batches);
+        let bounded = |[lines, pixels]: &[usize; 2]| *lines == 1 || *pixels <= MAX_BATCH;
+        assert!(network.batches.iter().all(bounded), "{:?}", network.batches);
+    }
 }

@@ -1,8 +1,9 @@
 //! One network in ONNX Runtime: a tensor in, tensors out.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use ndarray::{Array2, Array3, ArrayView4, ArrayViewD, Ix3, Ix4};
+use ndarray::{Array2, ArrayView3, ArrayView4, ArrayViewD, Ix3, Ix4};
 use ort::session::{Session, SessionOutputs};
 use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
 
@@ -17,7 +18,7 @@ pub struct OnnxModel {
     role: Role,
     spec: ModelSpec,
     session: Session,
-    dictionary: Vec<String>,
+    dictionary: Arc<[String]>,
 }
 
 impl OnnxModel {
@@ -29,7 +30,7 @@ impl OnnxModel {
         check(std::slice::from_ref(&spec.input), session.inputs()).map_err(mismatch)?;
         check(&spec.outputs, session.outputs()).map_err(mismatch)?;
         let characters = session.metadata().map_err(failed)?.custom("character");
-        let dictionary = characters.map(|text| dictionary(&text)).unwrap_or_default();
+        let dictionary = characters.map_or_else(Arc::default, |text| dictionary(&text));
         Ok(Self { role, spec: spec.clone(), session, dictionary })
     }
 
@@ -67,10 +68,10 @@ impl OnnxModel {
             .map_err(failed)?;
         read(&outputs)
     }
+}
 
-    fn unexpected(&self, shape: &[usize]) -> Error {
-        Error::UnexpectedOutput { role: self.role, detail: format!("the shape {shape:?}") }
-    }
+fn unexpected(role: Role, shape: &[usize]) -> Error {
+    Error::UnexpectedOutput { role, detail: format!("the shape {shape:?}") }
 }
 
 impl TextDetection for OnnxModel {
@@ -85,7 +86,7 @@ impl TextDetection for OnnxModel {
             Ok(map) if shape[..2] == [1, 1] => {
                 Ok(map.index_axis_move(ndarray::Axis(0), 0).index_axis_move(ndarray::Axis(0), 0))
             }
-            _ => Err(self.unexpected(&shape)),
+            _ => Err(unexpected(self.role, &shape)),
         }
     }
 }
@@ -95,17 +96,23 @@ impl TextRecognition for OnnxModel {
         &self.spec
     }
 
-    fn recognise(&mut self, lines: ArrayView4<'_, f32>) -> Result<Array3<f32>, Error> {
-        let classes = self.run(lines, |outputs| Ok(outputs[0].to_owned()))?;
-        let shape = classes.shape().to_vec();
-        match classes.into_dimensionality::<Ix3>() {
-            Ok(classes) if shape[2] == self.dictionary.len() => Ok(classes),
-            _ => Err(self.unexpected(&shape)),
-        }
+    fn recognise(
+        &mut self,
+        lines: ArrayView4<'_, f32>,
+        read: &mut dyn FnMut(ArrayView3<'_, f32>),
+    ) -> Result<(), Error> {
+        let (role, classes) = (self.role, self.dictionary.len());
+        self.run(lines, |outputs| match outputs[0].view().into_dimensionality::<Ix3>() {
+            Ok(found) if found.shape()[2] == classes => {
+                read(found);
+                Ok(())
+            }
+            _ => Err(unexpected(role, outputs[0].shape())),
+        })
     }
 
-    fn dictionary(&self) -> &[String] {
-        &self.dictionary
+    fn dictionary(&self) -> Arc<[String]> {
+        Arc::clone(&self.dictionary)
     }
 }
 
@@ -132,7 +139,7 @@ fn session(
 }
 
 /// Index 0 is the blank, then one character per line, then a space.
-fn dictionary(characters: &str) -> Vec<String> {
+fn dictionary(characters: &str) -> Arc<[String]> {
     let lines = characters.lines().map(str::to_owned);
     std::iter::once(String::new()).chain(lines).chain(std::iter::once(" ".to_owned())).collect()
 }
