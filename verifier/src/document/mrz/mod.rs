@@ -18,7 +18,9 @@ mod testing;
 mod tests;
 
 use jiff::civil::Date;
-use reinstate_domain::document::{FieldCheck, MrzFields, MrzFormat, MrzReading, ReadingThresholds, Repair};
+use reinstate_domain::document::{
+    CheckedField, FieldCheck, MrzFields, MrzFormat, MrzReading, ReadingThresholds, Repair,
+};
 
 use alphabet::{FILLER, FILLERS, Frames, SYMBOLS, Symbol, character, value};
 use choose::{Choice, choose};
@@ -181,8 +183,9 @@ fn assemble(
         let least = if repairs.is_empty() { limits.min_margin } else { limits.min_repair_margin };
         let text = lines(layout, &confirmed.symbols);
         let fields = fields::parse(layout, &confirmed.symbols, &text, today)?;
-        // Two digits are too few to lean a repair on.
-        let supported = repairs.is_empty() || layout.checks.len() >= FEWEST_FOR_REPAIR;
+        let supported = repairs.is_empty()
+            || layout.checks.len() >= FEWEST_FOR_REPAIR
+                && leans_on_certainty(layout, cells, &seen, &confirmed.symbols, limits);
         (clear && supported && confirmed.margin >= least).then_some((text, repairs, fields))
     });
     let (reading, fields) = match accepted {
@@ -215,10 +218,30 @@ fn assemble(
     Zone { reading, fields, fit, frames: 0 }
 }
 
+/// Whether nothing else could have been repaired instead: of the fields with a repaired character, no other may be doubtful.
+fn leans_on_certainty(
+    layout: &Layout,
+    cells: &[[f32; SYMBOLS]],
+    seen: &[Symbol],
+    symbols: &[Symbol],
+    limits: &ReadingThresholds,
+) -> bool {
+    let fields = layout.checks.iter().filter(|check| check.field != CheckedField::Composite);
+    let is_repaired = |cell: &usize| seen[*cell] != symbols[*cell];
+    let mut fields = fields.map(|check| check.cells.iter().copied().chain([check.digit]).collect::<Vec<_>>());
+    fields.all(|field| {
+        let certain = |cell: &usize| {
+            is_repaired(cell)
+                || cells[*cell][usize::from(symbols[*cell])] >= 1.0 - limits.min_repair_probability
+        };
+        !field.iter().any(is_repaired) || field.iter().all(certain)
+    })
+}
+
 /// One shape in a blurred picture, and one value modulo ten.
 const TWINS: [char; 2] = ['G', '6'];
 
-/// Check digits that a layout must have for a repair, or for a character to be as uncertain as a covered one may be.
+/// Check digits that a layout must have for a repair to lean on, or for a character to be as uncertain as a covered one may be.
 const FEWEST_FOR_REPAIR: usize = 3;
 
 /// The cells that take part in a check digit.

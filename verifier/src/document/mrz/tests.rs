@@ -2,7 +2,6 @@
 
 use jiff::civil::date;
 use proptest::prelude::*;
-use reinstate_domain::document::CheckedField;
 
 use super::testing::{Noise, frames_of};
 use super::*;
@@ -113,6 +112,14 @@ fn a_look_alike_is_repaired_when_the_digits_leave_one_answer_and_the_repair_is_r
 }
 
 #[test]
+fn a_character_is_not_repaired_while_another_of_its_field_is_in_doubt() {
+    let zone = read(&TD3, &confused(1, &[(5, 'O', 0.8), (3, 'B', 0.3)]));
+    assert!(!zone.reading.valid && zone.reading.lines.is_empty());
+    let elsewhere = read(&TD3, &confused(1, &[(5, 'O', 0.8), (15, '6', 0.3)]));
+    assert_eq!(elsewhere.reading.lines, TD3, "the birth date has a digit of its own");
+}
+
+#[test]
 fn a_pair_that_no_digit_can_tell_apart_is_never_guessed() {
     // G and 6 have the same value modulo ten.
     let number = "L89890GC3";
@@ -191,9 +198,14 @@ fn a_code_that_is_not_listed_is_read_where_nothing_else_was_seen() {
 
 #[test]
 fn optional_data_that_no_digit_covers_must_be_told_from_what_it_looks_like() {
-    for (wrong, p, valid) in [('S', 0.1, true), ('S', 0.4, false), ('T', 0.4, true)] {
-        let line = MRVA[1].replacen("ZE184226B", "5E184226B", 1);
-        let zone = read(&[MRVA[0], &line], &confused(1, &[(28, wrong, p)]));
+    let line = MRVA[1].replacen("ZE184226B", "5E184226B", 1);
+    let limits = ReadingThresholds { min_look_alike_margin: 4.0, ..limits() };
+    for (wrong, p, valid) in [('S', 0.05, true), ('S', 0.25, false), ('T', 0.25, true)] {
+        let frames = [
+            frames_of(MRVA[0], &Noise::none()),
+            frames_of(&line, &Noise { confusions: vec![(28, wrong, p)], ..Noise::none() }),
+        ];
+        let zone = read_zone(&frames.each_ref().map(|frames| vec![frames]), &limits, TODAY).unwrap();
         assert_eq!(zone.reading.valid, valid, "{wrong} {p}");
     }
 }
