@@ -9,14 +9,14 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use crate::ids::{AccountId, EntryId};
 
 /// SHA-256 of an entry's value bytes, exactly as stored. Hex in JSON.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hash([u8; 32]);
 
 impl Hash {
@@ -46,12 +46,26 @@ impl Hash {
     }
 }
 
-impl TryFrom<String> for Hash {
-    type Error = hex::FromHexError;
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let mut bytes = [0; 32];
-        hex::decode_to_slice(text, &mut bytes)?;
-        Ok(Self(bytes))
+impl<'de> Deserialize<'de> for Hash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// As they are read: a log has a hash or two in each entry.
+        struct Digits;
+
+        impl Visitor<'_> for Digits {
+            type Value = Hash;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E: de::Error>(self, digits: &str) -> Result<Hash, E> {
+                let mut bytes = [0; 32];
+                hex::decode_to_slice(digits, &mut bytes).map_err(E::custom)?;
+                Ok(Hash(bytes))
+            }
+        }
+
+        deserializer.deserialize_str(Digits)
     }
 }
 
