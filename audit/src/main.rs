@@ -32,7 +32,7 @@ use reinstate_store::{
 #[global_allocator]
 static MEMORY: MiMalloc = MiMalloc;
 
-/// Partitions that are read at the same time, where there are as many cores. Each has some megabytes fetched ahead.
+/// The most partitions that are read at the same time. Each has some megabytes fetched ahead, and the rows of its accounts.
 const SIDE_BY_SIDE: usize = 8;
 
 /// Replays the log of Reinstate and says what it found.
@@ -176,7 +176,9 @@ async fn verify(source: &Source, with_evidence: bool, stores: Option<&Path>) -> 
                 ranges.push(log.first(partition)..log.end(partition).await?);
             }
             let cores = thread::available_parallelism().map_or(1, NonZero::get);
-            audit.read_all(Arc::new(log.clone()), ranges, cores.min(SIDE_BY_SIDE)).await?;
+            // Two for each core: while one waits for the brokers another has something to do.
+            let at_once = (2 * cores).min(SIDE_BY_SIDE);
+            audit.read_all(Arc::new(log.clone()), ranges, at_once).await?;
             stores
         }
     };
