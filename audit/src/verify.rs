@@ -5,8 +5,11 @@
 //! the table beside it is a shorter log. For the second, compare with a position and a head that were noted elsewhere.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt,
+    ops::Range,
+    panic,
+    sync::Arc,
 };
 
 use reinstate_domain::{
@@ -22,6 +25,7 @@ use reinstate_store::{
     },
 };
 use serde::Serialize;
+use tokio::task::JoinSet;
 
 use crate::evidence::{Named, named_by};
 
@@ -94,7 +98,9 @@ impl fmt::Display for Kind {
 #[derive(Debug, Default)]
 pub struct Audit {
     report: Report,
-    rows: BTreeMap<AccountId, AccountRow>,
+    rows: HashMap<AccountId, Box<AccountRow>>,
+    /// Where the chains of other accounts end, to which nothing more can come.
+    ended: HashMap<AccountId, Head>,
     /// Accounts whose chain is broken: what follows is void, and said once.
     broken: HashSet<AccountId>,
     named: Option<HashSet<Named>>,
@@ -176,6 +182,70 @@ impl Audit {
         Ok(())
     }
 
+    /// Reads a whole log, the first partition's records in the first range, as [`Audit::read_from`] reads one partition after another:
+    /// `at_once` of them at a time, which needs as many threads. The report is the same. Of a partition that has been read, only its
+    /// accounts' heads are kept.
+    ///
+    /// # Errors
+    /// As [`Audit::read`].
+    pub async fn read_all(
+        &mut self,
+        log: Arc<dyn LogReader>,
+        ranges: Vec<Range<u64>>,
+        at_once: usize,
+    ) -> Result<(), log::Error> {
+        let mut audits: BTreeMap<u32, Self> = BTreeMap::new();
+        let mut waiting = (0..).zip(ranges.clone());
+        let mut reading = JoinSet::new();
+        loop {
+            while reading.len() < at_once.max(1)
+                && let Some((partition, range)) = waiting.next()
+            {
+                let log = log.clone();
+                let mut audit = Self { named: self.named.is_some().then(HashSet::new), ..Self::default() };
+                reading.spawn(async move {
+                    audit.read_from(&*log, partition, range.start, range.end).await?;
+                    audit.ended = audit.rows.drain().map(|(id, row)| (id, row.head)).collect();
+                    Ok::<_, log::Error>((partition, audit))
+                });
+            }
+            let Some(read) = reading.join_next().await else { break };
+            let (partition, audit) =
+                read.unwrap_or_else(|failed| panic::resume_unwind(failed.into_panic()))?;
+            audits.insert(partition, audit);
+        }
+        let mut seen = HashSet::new();
+        if audits.values().flat_map(|audit| audit.ended.keys()).all(|id| seen.insert(id)) {
+            audits.into_values().for_each(|audit| self.take(audit));
+        } else {
+            // Somebody wrote an account's entries into several partitions. They are one chain all the same.
+            for (partition, range) in (0..).zip(ranges) {
+                self.read_from(&*log, partition, range.start, range.end).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over what was found in a partition.
+    fn take(&mut self, of_one: Self) {
+        let Report { sources, entries, accounts: _, effective, void, faults } = of_one.report;
+        sources.into_iter().for_each(|source| self.source(source));
+        self.report.entries += entries;
+        self.report.effective += effective;
+        self.report.void += void;
+        self.report.faults.extend(faults);
+        self.ended.extend(of_one.ended);
+        if let Some(named) = &mut self.named {
+            named.extend(of_one.named.into_iter().flatten());
+        }
+    }
+
+    /// Where each account's chain ends.
+    fn heads(&self) -> impl Iterator<Item = (&AccountId, Head)> {
+        let ended = self.ended.iter().map(|(id, head)| (id, *head));
+        self.rows.iter().map(|(id, row)| (id, row.head)).chain(ended)
+    }
+
     /// Tells offsets that no account has a record at: of somebody else's records each, of the others how many.
     async fn no_record(
         &mut self,
@@ -211,16 +281,17 @@ impl Audit {
     pub fn compare(&mut self, table: &Heads) {
         self.source("heads table");
         let said: BTreeMap<&AccountId, &Head> = table.heads.iter().map(|(id, head)| (id, head)).collect();
+        let found: BTreeMap<&AccountId, Head> = self.heads().collect();
         let none = Head::default();
         let mut faults = Vec::new();
-        for (id, row) in &self.rows {
+        for (id, found) in &found {
             let said = said.get(id).copied().unwrap_or(&none);
-            if *said != row.head {
-                faults.push((id.clone(), mismatch(said, &row.head)));
+            if said != found {
+                faults.push(((*id).clone(), mismatch(said, found)));
             }
         }
         for (id, said) in said {
-            if !self.rows.contains_key(id) {
+            if !found.contains_key(id) {
                 faults.push((id.clone(), mismatch(said, &none)));
             }
         }
@@ -260,14 +331,19 @@ impl Audit {
 
     #[must_use]
     pub fn finish(mut self) -> Report {
-        self.report.accounts = self.rows.values().filter(|row| row.head.version > 0).count() as u64;
+        self.report.accounts = self.heads().filter(|(_, head)| head.version > 0).count() as u64;
         self.report
     }
 
     fn judge(&mut self, record: &Record) {
         let Record { position, account, .. } = record;
         self.report.entries += 1;
-        let row = self.rows.entry(account.clone()).or_insert_with(|| AccountRow::new(account.clone()));
+        let row = match self.rows.get_mut(account) {
+            Some(row) => row,
+            None => {
+                self.rows.entry(account.clone()).or_insert_with_key(|id| AccountRow::new(id.clone()).into())
+            }
+        };
         let before = (row.head, row.state.time);
         let projected = project(row, record);
         let understood = row.quarantine.is_none();

@@ -5,6 +5,7 @@ use std::{
     collections::BTreeSet,
     fs,
     process::{Command as Process, Output},
+    sync::Arc,
     time::Duration,
 };
 
@@ -14,11 +15,12 @@ use rdkafka::{
     client::DefaultClientContext,
     producer::{FutureProducer, FutureRecord},
 };
+use reinstate_audit::verify::Audit;
 use reinstate_cluster::kafka::shared;
 use reinstate_domain::ids::AccountId;
 use reinstate_store::log::{
     Log, LogReader,
-    kafka::{Kafka, Settings, create_topic},
+    kafka::{Kafka, KafkaReader, Settings, create_topic},
 };
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
@@ -74,12 +76,16 @@ fn admin(settings: &Settings) -> AdminClient<DefaultClientContext> {
 }
 
 async fn put(settings: &Settings, key: Option<&str>, value: &str) -> String {
+    put_into(settings, 1, key, value.as_bytes()).await
+}
+
+async fn put_into(settings: &Settings, partition: i32, key: Option<&str>, value: &[u8]) -> String {
     let stranger: FutureProducer =
         ClientConfig::new().set("bootstrap.servers", &settings.brokers).create().unwrap();
-    let mut record = FutureRecord::<str, str>::to(&settings.topic).payload(value).partition(1);
+    let mut record = FutureRecord::<str, [u8]>::to(&settings.topic).payload(value).partition(partition);
     record.key = key;
     let delivered = stranger.send(record, Duration::from_secs(20)).await.unwrap();
-    format!("1:{}", delivered.offset)
+    format!("{partition}:{}", delivered.offset)
 }
 
 #[tokio::test]
@@ -139,6 +145,54 @@ async fn a_topic_that_could_lose_entries_or_has_lost_some_shows() {
     assert!(found.contains(&gap) && found.contains(&("unsafe_topic".to_owned(), "-".to_owned())), "{report}");
     assert!(found.iter().any(|(kind, _)| kind == "broken_chain"), "{report}");
     drop(log);
+}
+
+/// The first of the twelve accounts in this partition.
+fn in_partition(log: &Kafka, partition: u32) -> AccountId {
+    let mut all = (0..12).map(|n| AccountId::parse(&format!("account-{n}")).unwrap());
+    all.find(|who| log.partition_of(who) == partition).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_side_by_side_are_reported_as_one_after_another() {
+    let (settings, log) = topic().await;
+    for partition in [1, 0, 1] {
+        let whose = in_partition(&log, partition).to_string();
+        let partition = i32::try_from(partition).unwrap();
+        put_into(&settings, partition, Some(&whose), b"no entry").await;
+        put_into(&settings, partition, None, b"").await;
+    }
+    let (reader, _) = KafkaReader::connect_to_any(&settings).await.unwrap();
+    let ranges = vec![0..log.end(0).await.unwrap(), 0..log.end(1).await.unwrap()];
+    let mut audit = Audit::collecting_evidence();
+    for (partition, range) in (0..).zip(&ranges) {
+        audit.read_from(&reader, partition, range.start, range.end).await.unwrap();
+    }
+    let (named, expected) = (audit.named().into_iter().collect::<BTreeSet<_>>(), audit.finish());
+    assert_eq!((expected.entries, expected.accounts, expected.faults.len()), (75, 12, 6));
+    assert!(!named.is_empty());
+    for at_once in [1, 2, 8] {
+        let mut audit = Audit::collecting_evidence();
+        audit.read_all(Arc::new(reader.clone()), ranges.clone(), at_once).await.unwrap();
+        assert_eq!(audit.named().into_iter().collect::<BTreeSet<_>>(), named);
+        assert_eq!(audit.finish(), expected, "{at_once} at once");
+    }
+}
+
+#[tokio::test]
+async fn an_account_in_two_partitions_is_one_chain_all_the_same() {
+    let (settings, log) = topic().await;
+    let whose = in_partition(&log, 0);
+    for record in log.read(0, 0, 1000).await.unwrap() {
+        if record.account == whose {
+            put_into(&settings, 1, Some(whose.as_str()), &record.value).await;
+        }
+    }
+    let report = verify(&settings).await;
+    assert_eq!(
+        (&report["accounts"], &report["effective"], &report["void"]),
+        (&json!(12), &json!(60), &json!(18))
+    );
 }
 
 #[tokio::test]

@@ -77,6 +77,9 @@ enum Bench {
         /// Entries of each account.
         #[arg(long, default_value_t = 10)]
         each: usize,
+        /// Audits of each log, and as many counts of it, in turn.
+        #[arg(long, default_value_t = 3)]
+        audits: usize,
         /// Seconds of the live part.
         #[arg(long, default_value_t = 20)]
         seconds: u64,
@@ -126,8 +129,8 @@ async fn run(program: &Program) -> Result<(), Box<dyn std::error::Error + Send +
         Bench::Log { folder, seconds } => log::run(&folder, seconds).await?,
         Bench::Cluster { brokers, apis, seconds, runs } => cluster::run(brokers, apis, seconds, runs).await?,
         Bench::Kafka { brokers, seconds, runs } => kafka::run(brokers, seconds, runs).await?,
-        Bench::Rebuild { folder, entries, each, seconds } => {
-            rebuild::run(&folder, &entries, each, seconds).await?
+        Bench::Rebuild { folder, entries, each, audits, seconds } => {
+            rebuild::run(&folder, &entries, each, audits, seconds).await?
         }
         Bench::Verify { runs, photos } => verify::run(runs, photos)?,
         Bench::Contain { runs, photos } => contain::run(program, runs, photos).await?,

@@ -32,7 +32,7 @@ use crate::{
     journeys::{self, Owner, World},
     kafka::{count, topic},
     log::Failed,
-    usage::memory,
+    usage::{self, Of, memory, processor},
 };
 
 /// Accounts that the live part appends to in turn.
@@ -44,13 +44,19 @@ const RATE: u32 = 2000;
 /// Entries that are appended at once, this often.
 const BURST: u32 = 10;
 
-/// How often the audit's memory is looked at.
+/// How often the audit's memory and time are looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Tables in the order in which they are copied.
 const TABLES: [&str; 4] = ["accounts", "reactivations", "timelines", "checkpoints"];
 
-pub(crate) async fn run(folder: &Path, entries: &[usize], each: usize, seconds: u64) -> Result<(), Failed> {
+pub(crate) async fn run(
+    folder: &Path,
+    entries: &[usize],
+    each: usize,
+    audits: usize,
+    seconds: u64,
+) -> Result<(), Failed> {
     // The server's user must be able to walk there.
     let place = tempfile::Builder::new().prefix("reinstate-rebuild-").tempdir_in(folder)?;
     let server = Server::start(&place.path().join("postgres"))?;
@@ -64,7 +70,7 @@ pub(crate) async fn run(folder: &Path, entries: &[usize], each: usize, seconds: 
         let filled = log.clone();
         spawn_blocking(move || journeys::produce(&filled, accounts, each)).await??;
         report(entries, accounts, "made, by a bare producer", begin.elapsed());
-        audit(&log, entries, accounts).await?;
+        audit(&log, entries, accounts, audits).await?;
 
         let keys = SqliteKeys::open(&place.path().join("keys.sqlite"), Secret::new([7; 32]))?;
         let url = server.create_database(&format!("rows_{entries}"))?;
@@ -92,10 +98,52 @@ fn patient(url: &str) -> Settings {
     Settings { timeout_ms: 60_000, ..Settings::new(url) }
 }
 
-/// The auditor's tool as it is installed, from its start to its end, beside a consumer from its own.
-async fn audit(log: &Topic, entries: usize, accounts: usize) -> Result<(), Failed> {
-    let plain = count(log, Offset::Beginning, entries as u64).await?;
-    report(entries, accounts, "a consumer that counts", plain);
+/// The auditor's tool as it is installed, from its start to its end, beside a consumer from its own: in turn, so that what else the machine
+/// does meets both.
+async fn audit(log: &Topic, entries: usize, accounts: usize, runs: usize) -> Result<(), Failed> {
+    let (mut consumer, mut verify, mut most): (Vec<Run>, Vec<Run>, f64) = (Vec::new(), Vec::new(), 0.0);
+    for _ in 0..runs {
+        let before = processor(std::process::id(), Of::Itself)?;
+        let took = count(log, Offset::Beginning, entries as u64).await?;
+        let processor = processor(std::process::id(), Of::Itself)? - before;
+        consumer.push(Run { took, processor });
+        let (run, resident) = verified(log).await?;
+        verify.push(run);
+        most = most.max(resident);
+    }
+    let [consumer, verify] =
+        [("a consumer that counts", consumer), ("reinstate-audit verify", verify)].map(|(what, runs)| {
+            let each: Vec<_> = runs.iter().map(|run| format!("{:.2}", run.took.as_secs_f64())).collect();
+            let (took, processor) = (median(&runs, |run| run.took), median(&runs, |run| run.processor));
+            report(entries, accounts, what, took);
+            println!(
+                "{entries:>9} {accounts:>9}   of {} s, the median; {:.2} µs of processor time each",
+                each.join(" "),
+                usage::each(processor, entries)
+            );
+            took
+        });
+    let share = consumer.as_secs_f64() / verify.as_secs_f64() * 100.0;
+    println!(
+        "{entries:>9} {accounts:>9} the audit runs at {share:.0} % of the consumer; at most {most:.0} MiB resident"
+    );
+    Ok(())
+}
+
+/// What one reading of a log took.
+struct Run {
+    took: Duration,
+    processor: Duration,
+}
+
+fn median(runs: &[Run], of: fn(&Run) -> Duration) -> Duration {
+    let mut sorted: Vec<_> = runs.iter().map(of).collect();
+    sorted.sort_unstable();
+    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+}
+
+/// One audit, and the most memory that it had, in MiB.
+async fn verified(log: &Topic) -> Result<(Run, f64), Failed> {
     let program = std::env::current_exe()?.with_file_name("reinstate-audit");
     let begin = Instant::now();
     let mut audit = Program::new(&program)
@@ -103,26 +151,22 @@ async fn audit(log: &Topic, entries: usize, accounts: usize) -> Result<(), Faile
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|error| format!("{}: {error}; ./dev bench builds it", program.display()))?;
-    let mut most = 0.0;
+    let (mut most, mut spent) = (0.0, Duration::ZERO);
     let status = loop {
-        // Gone between two looks, it has no memory any more.
+        // Gone between two looks, it has neither any more.
         most = memory(audit.id()).map_or(most, |memory| memory.most.max(most));
+        spent = processor(audit.id(), Of::Itself).map_or(spent, |now| now.max(spent));
         if let Some(status) = audit.try_wait()? {
             break status;
         }
         tokio::time::sleep(LOOK).await;
     };
     let took = begin.elapsed();
-    report(entries, accounts, "reinstate-audit verify", took);
     let said = std::io::read_to_string(audit.stdout.take().ok_or("its output was asked for")?)?;
     if !status.success() {
         return Err(format!("the audit found something: {said}").into());
     }
-    let share = plain.as_secs_f64() / took.as_secs_f64() * 100.0;
-    println!(
-        "{entries:>9} {accounts:>9} the audit runs at {share:.0} % of the consumer; at most {most:.0} MiB resident"
-    );
-    Ok(())
+    Ok((Run { took, processor: spent }, most))
 }
 
 fn report(entries: usize, accounts: usize, what: &str, took: Duration) {

@@ -38,25 +38,30 @@ pub(crate) enum Of {
 /// The processor time of a process, to 10 ms.
 ///
 /// # Errors
-/// When the processes can't be listed.
+/// When there is no such process, or the processes can't be listed.
 pub(crate) fn processor(pid: u32, of: Of) -> io::Result<Duration> {
-    let mut ticks = 0;
-    for entry in fs::read_dir("/proc")? {
-        let entry = entry?;
-        let Some(number) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
-            continue;
-        };
-        // One may end meanwhile.
-        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
-        // `PID (NAME) STATE PARENT …`, and a name may have any character. User and system time are the 14th and 15th field.
-        let Some((_, rest)) = stat.rsplit_once(") ") else { continue };
-        let fields: Vec<&str> = rest.split(' ').collect();
-        let field = |index: usize| fields.get(index).and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
-        if number == pid || (of == Of::Family && field(1) == pid) {
-            ticks += field(11) + field(12);
+    let mut all = ticks(pid)?.1;
+    if of == Of::Family {
+        for entry in fs::read_dir("/proc")? {
+            let Some(number) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else {
+                continue;
+            };
+            // One may end meanwhile.
+            let Ok((parent, ticks)) = ticks(number) else { continue };
+            all += if parent == pid { ticks } else { 0 };
         }
     }
-    Ok(Duration::from_secs(1) * ticks / TICKS)
+    Ok(Duration::from_secs(1) * all / TICKS)
+}
+
+/// A process's parent and the ticks that it has had.
+fn ticks(pid: u32) -> io::Result<(u32, u32)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // `PID (NAME) STATE PARENT …`, and a name may have any character. User and system time are the 14th and 15th field.
+    let (_, rest) = stat.rsplit_once(") ").unwrap_or_default();
+    let fields: Vec<&str> = rest.split(' ').collect();
+    let field = |index: usize| fields.get(index).and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
+    Ok((field(1), field(11) + field(12)))
 }
 
 /// Microseconds of it for each of so many.

@@ -133,7 +133,9 @@ fn run(arguments: &Arguments) -> Result<bool, Failure> {
     let mut outcomes = Vec::new();
     for n in 0..arguments.runs {
         let begun = Instant::now();
-        let outcome = one(&cluster, &runtime, &evidence, seed.wrapping_add(n), arguments)?;
+        let outcome = one(&cluster, &runtime, &evidence, seed.wrapping_add(n), arguments);
+        // What was played is told, even when this could not be.
+        let outcome = outcome.inspect_err(|_| summary(&outcomes))?;
         println!(
             "run {} of {}, seed {}: {} faults, {} journeys, {} writes sent once and {} more without an answer, {} entries \
              in all, {} void, {:.0} s: {}",
@@ -172,7 +174,7 @@ fn run(arguments: &Arguments) -> Result<bool, Failure> {
     Ok(kept)
 }
 
-/// How often each fault happened, and in how many of those runs a promise was broken.
+/// How often each fault happened, in how many of those runs a promise was broken, and what the runs were made of.
 fn summary(outcomes: &[Outcome]) {
     let mut kinds: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for outcome in outcomes {
@@ -186,9 +188,18 @@ fn summary(outcomes: &[Outcome]) {
     for (kind, (count, broken)) in kinds {
         println!("{kind:<32} {count:>6} {broken:>16}");
     }
-    let journeys: usize = outcomes.iter().map(|outcome| outcome.journeys).sum();
-    let entries = outcomes.last().map_or(0, |outcome| outcome.entries);
-    println!("{} runs, {journeys} whole journeys, {entries} entries", outcomes.len());
+    let of_all = |count: fn(&Outcome) -> usize| outcomes.iter().map(count).sum::<usize>();
+    let (entries, void) = outcomes.last().map_or((0, 0), |outcome| (outcome.entries, outcome.void));
+    println!(
+        "{} runs with {} faults, every promise kept in {}: {} whole journeys, {} writes sent once and {} more without an answer, {entries} \
+         entries, {void} void",
+        outcomes.len(),
+        of_all(|outcome| outcome.planned.len()),
+        outcomes.iter().filter(|outcome| outcome.violations.is_empty()).count(),
+        of_all(|outcome| outcome.journeys),
+        of_all(|outcome| outcome.sent_once),
+        of_all(|outcome| outcome.unanswered),
+    );
 }
 
 fn one(

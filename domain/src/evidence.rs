@@ -27,6 +27,7 @@ pub struct Verdict {
 
 /// One model file that had a part in a finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ModelRef {
     /// What it was used for: `text_detection`, `text_recognition`, `face_detection`, `face_embedding`, …
     pub role: String,

@@ -22,11 +22,16 @@ impl AccountId {
     /// # Errors
     /// [`InvalidId`] when the text is empty, too long, or has a character outside `[A-Za-z0-9_.:-]`.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
+        Self::check(text)?;
+        Ok(Self(text.to_owned()))
+    }
+
+    fn check(text: &str) -> Result<(), InvalidId> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_.:-".contains(&b);
         if text.is_empty() || text.len() > Self::MAX || !text.bytes().all(allowed) {
             return Err(InvalidId("an account id is 1 to 64 of A-Z a-z 0-9 _ . : -"));
         }
-        Ok(Self(text.to_owned()))
+        Ok(())
     }
 
     #[must_use]
@@ -38,7 +43,8 @@ impl AccountId {
 impl TryFrom<String> for AccountId {
     type Error = InvalidId;
     fn try_from(text: String) -> Result<Self, InvalidId> {
-        Self::parse(&text)
+        Self::check(&text)?;
+        Ok(Self(text))
     }
 }
 

@@ -240,3 +240,14 @@ fn what_a_newer_program_wrote_is_noticed_and_its_envelope_still_read() {
         assert_eq!(wire::envelope(&bytes).unwrap().version, 2);
     }
 }
+
+#[test]
+fn a_field_that_a_newer_program_added_is_noticed_however_deep_it_lies() {
+    let examined = samples().into_iter().find(|event| event.type_name() == "FaceExamined").unwrap();
+    let value = String::from_utf8(wire::encode(&entry(vec![examined])).unwrap()).unwrap();
+    for object in [r#""finding":{"#, r#""bundle":{"#, r#""models":[{"#] {
+        let changed = value.replacen(object, &format!(r#"{object}"planet":"Mars","#), 1);
+        assert_ne!(changed, value);
+        assert!(wire::decode(changed.as_bytes()).is_err(), "{object}");
+    }
+}

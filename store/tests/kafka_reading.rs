@@ -82,6 +82,8 @@ async fn others_find_a_cloud_event_and_the_trace_goes_with_it() {
     assert_eq!(traces(log.read(0, 0, 10).await.unwrap()), [Some(trace), None]);
     let cold = KafkaReader::connect(&settings).await.unwrap();
     assert_eq!(traces(cold.read(0, 0, 10).await.unwrap()), [Some(trace), None]);
+    let (looking, _) = KafkaReader::connect_to_any(&settings).await.unwrap();
+    assert_eq!(traces(looking.read(0, 0, 10).await.unwrap()), [None, None], "an audit has no use for them");
 }
 
 #[tokio::test]

@@ -29,8 +29,8 @@ use properties::{LOG4J2, properties};
 /// As in `kafka/pom.xml`.
 const VERSION: &str = "4.3.1";
 
-/// Far above the seconds that a start takes on a machine with other work.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// Far above the seconds that a start takes. Where twenty others want two cores, a Java that is given a minute has not said a word yet.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -4,7 +4,7 @@
 //! under `domain/tests/golden` hold every version for ever.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::codes::Channel;
 use crate::document::DocumentType;
@@ -52,10 +52,10 @@ macro_rules! events {
             }
 
             /// Reads the data of the newest version; `None` for a type that this program does not know.
-            pub(crate) fn from_data(name: &str, data: serde_json::Value) -> Option<Result<Self, serde_json::Error>> {
+            pub(crate) fn from_data<'de, D: Deserializer<'de>>(name: &str, data: D) -> Option<Result<Self, D::Error>> {
                 match name {
                     $(stringify!($name) => {
-                        Some(serde_json::from_value(data).map(|data| Self::$name(Box::new(data))))
+                        Some(Box::deserialize(data).map(Self::$name))
                     })*
                     _ => None,
                 }

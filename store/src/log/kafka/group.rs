@@ -221,7 +221,7 @@ struct Thread {
 impl Thread {
     fn step(&mut self) {
         if let Some(Ok(message)) = self.consumer.poll(POLL) {
-            match stored(&message) {
+            match stored(&message, true) {
                 Some(Stored::Record(record)) => self.held.push_back(record),
                 Some(Stored::Foreign(_)) => measures::foreign(),
                 None => {}

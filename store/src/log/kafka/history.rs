@@ -33,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) struct History {
     settings: Settings,
+    /// Whether records come with their traces.
+    traced: bool,
     idle: Mutex<Vec<Cursor>>,
 }
 
@@ -61,8 +63,8 @@ pub(super) struct Found {
 struct Silent(#[source] Option<KafkaError>);
 
 impl History {
-    pub(super) fn new(settings: Settings) -> Self {
-        Self { settings, idle: Mutex::default() }
+    pub(super) fn new(settings: Settings, traced: bool) -> Self {
+        Self { settings, traced, idle: Mutex::default() }
     }
 
     /// The records in `from..until`, at most `max` of them and [`MAX_READ`] bytes. `until` is not behind the partition's end.
@@ -84,7 +86,7 @@ impl History {
     fn read_blocking(&self, partition: u32, from: u64, until: u64, max: usize) -> Result<Found, log::Error> {
         let mut cursor = self.take(partition, from)?;
         // A cursor that failed is closed, not kept.
-        let found = cursor.read(&self.settings.topic, until, max)?;
+        let found = cursor.read(self, until, max)?;
         self.put(cursor);
         Ok(found)
     }
@@ -151,7 +153,8 @@ impl Cursor {
         Ok(())
     }
 
-    fn read(&mut self, topic: &str, until: u64, max: usize) -> Result<Found, log::Error> {
+    fn read(&mut self, history: &History, until: u64, max: usize) -> Result<Found, log::Error> {
+        let topic = &history.settings.topic;
         let mut found = Found { next: self.next, ..Found::default() };
         let mut bytes = 0;
         let mut heard = Instant::now();
@@ -163,7 +166,7 @@ impl Cursor {
                 None => match self.consumer.poll(Duration::from_millis(100)) {
                     Some(Ok(message)) => {
                         (heard, asked_again) = (Instant::now(), false);
-                        match stored(&message) {
+                        match stored(&message, history.traced) {
                             Some(Stored::Record(record)) => record,
                             Some(Stored::Foreign(position)) => {
                                 if position.offset < until {

@@ -55,19 +55,19 @@ impl KafkaReader {
     /// # Errors
     /// Every [`Error`]: nothing was read or written.
     pub async fn connect(settings: &Settings) -> Result<Self, Error> {
-        let (reader, topic) = Self::connect_to(settings, Brokers::Real).await?;
+        let (reader, topic) = Self::connect_to(settings, Brokers::Real, true).await?;
         topic.check(settings).await?;
         Ok(reader)
     }
 
     /// Connects to a topic whatever became of it, to look at it: the audit does. How many partitions and copies there should be is for the
-    /// services to know; the second value says what else [`KafkaReader::connect`] would have refused.
+    /// services to know; the second value says what else [`KafkaReader::connect`] would have refused. Records come without their traces.
     ///
     /// # Errors
     /// [`Error::Settings`], [`Error::SecretFile`], [`Error::Client`], [`Error::Unreachable`], [`Error::Refused`], [`Error::Tls`],
     /// [`Error::NoTopic`], [`Error::Thread`].
     pub async fn connect_to_any(settings: &Settings) -> Result<(Self, Option<Error>), Error> {
-        let (reader, topic) = Self::connect_to(settings, Brokers::Real).await?;
+        let (reader, topic) = Self::connect_to(settings, Brokers::Real, false).await?;
         let as_found = Settings {
             partitions: topic.identity.partitions,
             replication: 1,
@@ -78,7 +78,11 @@ impl KafkaReader {
         Ok((reader, fault))
     }
 
-    pub(super) async fn connect_to(settings: &Settings, brokers: Brokers) -> Result<(Self, Topic), Error> {
+    pub(super) async fn connect_to(
+        settings: &Settings,
+        brokers: Brokers,
+        traced: bool,
+    ) -> Result<(Self, Topic), Error> {
         let settings = settings.clone();
         blocking(move || {
             let probe = Arc::new(consumer(&settings.consumer()?)?);
@@ -91,7 +95,7 @@ impl KafkaReader {
                 identity: topic.identity.clone(),
                 firsts: topic.offsets.iter().map(|(first, _)| *first).collect(),
                 tail,
-                history: Arc::new(History::new(settings)),
+                history: Arc::new(History::new(settings, traced)),
                 ends,
                 status: watch.status.clone(),
                 _watch: watch,

@@ -173,7 +173,7 @@ impl Tail {
     }
 
     fn pass(&self, generation: u64, message: &BorrowedMessage<'_>) {
-        let Some(stored) = stored(message) else { return };
+        let Some(stored) = stored(message, true) else { return };
         self.hear();
         let position = match &stored {
             Stored::Record(record) => record.position,
@@ -243,15 +243,16 @@ impl Partition {
     }
 }
 
-/// What a message holds; `None` for a place that no log has.
-pub(super) fn stored(message: &BorrowedMessage<'_>) -> Option<Stored> {
+/// What a message holds; `None` for a place that no log has. `traced` with the trace from its headers, which takes as long as all the rest.
+pub(super) fn stored(message: &BorrowedMessage<'_>, traced: bool) -> Option<Stored> {
     let partition = u32::try_from(message.partition()).ok()?;
     let offset = u64::try_from(message.offset()).ok()?;
     let position = Position { partition, offset };
     let account = message.key().and_then(|key| AccountId::parse(std::str::from_utf8(key).ok()?).ok());
     let Some(account) = account else { return Some(Stored::Foreign(position)) };
     let value = Bytes::copy_from_slice(message.payload().unwrap_or_default());
-    Some(Stored::Record(Record { position, account, value, trace: trace(message) }))
+    let trace = if traced { trace(message) } else { None };
+    Some(Stored::Record(Record { position, account, value, trace }))
 }
 
 fn trace(message: &BorrowedMessage<'_>) -> Option<Traceparent> {

@@ -53,7 +53,7 @@ impl Kafka {
     /// # Errors
     /// As [`Kafka::connect`].
     pub async fn connect_to_mock(settings: &Settings) -> Result<Self, Error> {
-        let (reader, _) = KafkaReader::connect_to(settings, Brokers::Mock).await?;
+        let (reader, _) = KafkaReader::connect_to(settings, Brokers::Mock, true).await?;
         Self::on(reader, settings).await
     }
 
