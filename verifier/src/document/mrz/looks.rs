@@ -7,8 +7,8 @@ use super::lattice::{self, LineReading};
 use super::layout::Cell;
 
 /// Nats of fit that make one look e times as credible as another. Frames that lie beside each other are not independent, so a
-/// nat of fit is worth much less than one of evidence; a row that was cut out badly is some thirty nats behind.
-const TEMPER: f32 = 8.0;
+/// nat of fit is worth less than one of evidence; a row that was cut out badly is ten to thirty nats behind.
+const TEMPER: f32 = 3.0;
 
 /// What a look that did not see a symbol at all may say against it, as a probability.
 const FLOOR: f32 = 2e-4;
