@@ -234,7 +234,8 @@ mod tests {
             let (_, act) = deeds.iter().find(|(name, _)| *name == deed).unwrap();
             before();
             let guards = Guards::new().unwrap();
-            guards.apply(Allowance { memory: 64 << 20, cpu: 1 }).unwrap();
+            // Seconds in which a busy machine can find all the memory that a deed takes.
+            guards.apply(Allowance { memory: 64 << 20, cpu: 4 }).unwrap();
             process::end(if act() { DONE } else { REFUSED });
         }
         let run = |(name, _): &Deed<'_>| {
