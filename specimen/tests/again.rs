@@ -10,9 +10,10 @@ fn again(manifest: &Path, out: &Path) -> Vec<Value> {
         .args(["again", "--disturbances", "rotation,jpeg", "--strengths", "0,0.3", "--out"])
         .args([out, manifest])
         .output()
-        .unwrap();
+        .expect("the program runs");
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    serde_json::from_slice(&std::fs::read(out.join("manifest.json")).unwrap()).unwrap()
+    let manifest = std::fs::read(out.join("manifest.json")).expect("a manifest was written");
+    serde_json::from_slice(&manifest).expect("a manifest is JSON")
 }
 
 #[test]
