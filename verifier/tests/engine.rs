@@ -131,7 +131,8 @@ async fn a_worker_that_hangs_is_killed_and_the_next_job_is_done() {
     let error = engine.examine_document(small_job()).await.unwrap_err();
     assert!(matches!(error, Error::Lost(Lost::TimedOut)), "{error:?}");
     wait_until("the end of the worker", || !is_alive(worker));
-    engine.examine_document(small_job()).await.unwrap();
+    // On a slow machine a whole page may take longer than a hang is waited for here.
+    engine.examine_document(no_picture()).await.unwrap();
 }
 
 /// Takes next to no time and memory: what remains to be done under the tightest limits.

@@ -47,6 +47,13 @@ pub(crate) struct Check {
     pub(crate) may_be_filler: bool,
 }
 
+impl Check {
+    /// What it covers, and the digit itself.
+    pub(crate) fn all_cells(&self) -> impl Iterator<Item = usize> {
+        self.cells.iter().copied().chain([self.digit])
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     pub(crate) format: MrzFormat,

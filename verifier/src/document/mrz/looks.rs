@@ -26,8 +26,7 @@ pub(super) struct RowReading {
 /// The logarithmic mean of what the looks show (a logarithmic opinion pool: Genest and Zidek 1986,
 /// <https://doi.org/10.1214/ss/1177013825>), each weighed by how well the line explains it. `None` when none has frames enough.
 ///
-/// Of the means that were tried on 170 readings of altered labelled photos, this one left the most readings exact and sure, and
-/// fewer wrong and sure than the careful recogniser alone by a factor of four.
+/// The means that were compared are in decision 0107.
 pub(super) fn read_line(looks: &Looks<'_>, line: &[Cell]) -> Option<RowReading> {
     let readings: Vec<(LineReading, usize)> = looks
         .iter()

@@ -17,6 +17,8 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use jiff::civil::Date;
 use reinstate_domain::document::{
     CheckedField, FieldCheck, MrzFields, MrzFormat, MrzReading, ReadingThresholds, Repair,
@@ -24,7 +26,7 @@ use reinstate_domain::document::{
 
 use alphabet::{FILLER, FILLERS, Frames, SYMBOLS, Symbol, character, value};
 use choose::{Choice, choose};
-use layout::{Cell, Layout};
+use layout::{Cell, Check, Layout};
 
 /// A zone as it was read, and how well the frames fit it.
 pub(crate) struct Zone {
@@ -226,15 +228,13 @@ fn leans_on_certainty(
     symbols: &[Symbol],
     limits: &ReadingThresholds,
 ) -> bool {
-    let fields = layout.checks.iter().filter(|check| check.field != CheckedField::Composite);
-    let is_repaired = |cell: &usize| seen[*cell] != symbols[*cell];
-    let mut fields = fields.map(|check| check.cells.iter().copied().chain([check.digit]).collect::<Vec<_>>());
+    let is_repaired = |cell: usize| seen[cell] != symbols[cell];
+    let is_certain =
+        |cell: usize| cells[cell][usize::from(symbols[cell])] >= 1.0 - limits.min_repair_probability;
+    let mut fields = layout.checks.iter().filter(|check| check.field != CheckedField::Composite);
     fields.all(|field| {
-        let certain = |cell: &usize| {
-            is_repaired(cell)
-                || cells[*cell][usize::from(symbols[*cell])] >= 1.0 - limits.min_repair_probability
-        };
-        !field.iter().any(is_repaired) || field.iter().all(certain)
+        !field.all_cells().any(is_repaired)
+            || field.all_cells().all(|cell| is_repaired(cell) || is_certain(cell))
     })
 }
 
@@ -246,7 +246,7 @@ const FEWEST_FOR_REPAIR: usize = 3;
 
 /// The cells that take part in a check digit.
 fn covered(layout: &Layout) -> impl Iterator<Item = usize> {
-    layout.checks.iter().flat_map(|check| check.cells.iter().copied().chain([check.digit]))
+    layout.checks.iter().flat_map(Check::all_cells)
 }
 
 /// Whether every character is as certain as it has to be, and the whole looks like a zone.
@@ -279,7 +279,9 @@ fn is_clear(
         let look_alike = |other: Symbol| choose::confusable(symbols[cell], other);
         is_covered[cell] || margin(&cells[cell], symbols[cell], look_alike) >= limits.min_look_alike_margin
     });
-    let name: f32 = layout.fields.name.clone().map(|cell| cells[cell][usize::from(symbols[cell])]).product();
+    let together =
+        |range: Range<usize>| range.map(|cell| cells[cell][usize::from(symbols[cell])]).product::<f32>();
+    let whole_name = together(layout.fields.name.clone()) >= limits.min_name;
     // The letters of a country's code lean on each other, for only fillers follow a filler: each may look likely enough by
     // itself when the code does not.
     let whole_codes = layout
@@ -287,10 +289,7 @@ fn is_clear(
         .iter()
         .enumerate()
         .filter(|(_, cell)| matches!(cell, Cell::Issuer(0) | Cell::Nationality(0)))
-        .all(|(first, _)| {
-            let code = (first..first + 3).map(|cell| cells[cell][usize::from(symbols[cell])]);
-            code.product::<f32>() >= limits.min_uncovered
-        });
+        .all(|(first, _)| together(first..first + 3) >= limits.min_uncovered);
     let fillers = symbols.iter().filter(|symbol| **symbol == FILLER).count() as f32 / symbols.len() as f32;
     // A long surname leaves the one line of a driving licence without a filler.
     let sane = layout.lines() == 1 || (limits.filler_share[0]..=limits.filler_share[1]).contains(&fillers);
@@ -300,7 +299,7 @@ fn is_clear(
         && told_apart
         && told_from_look_alikes
         && whole_codes
-        && name >= limits.min_name
+        && whole_name
         && sane
         && named
         && follows_grammar(layout, symbols)
