@@ -160,6 +160,8 @@ impl Keeper {
         }
         let mut command = Command::new(self.program.path());
         command.arg0(NAME).args(&self.folder).env_clear().process_group(0);
+        // Like `models::memory`, for OpenCV: it aligns within what it got of malloc(3).
+        command.env("OPENCV_ENABLE_MEMALIGN", "false");
         command.envs(ENVIRONMENT.iter().filter_map(|name| Some((name, env::var_os(name)?))));
         command.stdin(Stdio::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().map_err(Error::Spawn)?;

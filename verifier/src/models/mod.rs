@@ -1,6 +1,7 @@
 //! Model bundles: a manifest that names every file by role and sha-256, and the networks that are made of them.
 
 mod bundle;
+mod memory;
 mod negligible;
 mod onnx;
 mod runtime;

@@ -116,7 +116,8 @@ impl TextRecognition for OnnxModel {
     }
 }
 
-/// Settings of models.md: one thread per session, nobody spins, and no arena that grows with every new width of a line.
+/// One thread per session, and nobody spins. An arena is for sizes that stay the same: it would grow with every new width of a
+/// line.
 fn session(
     environment: &ort::environment::Environment,
     spec: &ModelSpec,
@@ -132,8 +133,8 @@ fn session(
         .with_memory_pattern(!dynamic)?
         .with_log_level(ort::logging::LogLevel::Error)?;
     if dynamic {
-        builder = builder
-            .with_execution_providers([ort::ep::CPU::default().with_arena_allocator(false).build()])?;
+        // Those of `super::memory`.
+        builder = builder.with_env_allocators()?;
     }
     builder.commit_from_memory(bytes)
 }

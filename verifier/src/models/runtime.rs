@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use ort::environment::Environment;
 
-use super::Error;
+use super::{Error, memory};
 
 /// The version that `models/fetch` gets and that everything was measured with.
 pub const ONNX_RUNTIME: &str = "1.24.4";
@@ -38,6 +38,7 @@ pub(super) fn environment() -> Result<Environment, Error> {
     let unavailable = |source| Error::RuntimeUnavailable { path: path.clone(), source };
     let builder = ort::init_from(&path).map_err(|e| unavailable(e.into()))?;
     let environment = builder.with_telemetry(false).build().map_err(|e| unavailable(e.into()))?;
+    memory::register(&environment).map_err(|e| unavailable(e.into()))?;
     *loaded = Some(environment.clone());
     Ok(environment)
 }
