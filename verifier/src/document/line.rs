@@ -1,9 +1,10 @@
 //! Reading lines: a quad becomes a strip 48 pixels high, strips of like width are read together, and the classes of each
 //! step become text.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use ndarray::{Array4, ArrayView2, ArrayView3, Axis, s};
+use ndarray::{Array4, ArrayView1, ArrayView2, ArrayView3, Axis, s};
 use opencv::core::{BORDER_REPLICATE, Mat, MatTraitConst, Point2f, Scalar, Size, ToInputArray};
 use opencv::imgproc::{INTER_LINEAR, get_perspective_transform_slice, warp_perspective};
 
@@ -27,7 +28,8 @@ const MAX_BATCH: usize = 1024;
 pub(crate) struct Line {
     pub(crate) quad: Quad,
     pub(crate) text: String,
-    /// Probability of each character of `text`.
+    /// Probability of each character of `text`, of a letter whatever its marks: whether a name has an A or an Å matters to nobody
+    /// who compares it.
     pub(crate) certainty: Vec<f32>,
     /// What the recogniser saw, in symbols of a machine-readable zone, when the line is long enough to be a row of one.
     pub(crate) frames: Option<Arc<Frames>>,
@@ -72,10 +74,10 @@ pub(crate) fn read_lines(
     role: Role,
 ) -> Result<Vec<Line>, Error> {
     let dictionary = network.dictionary();
-    let folding = Folding::new(&dictionary);
+    let (folding, letters) = (Folding::new(&dictionary), Letters::new(&dictionary));
     let mut lines: Vec<Option<Line>> = vec![None; quads.len()];
     for_each_strip(page, quads, network, role, |index, classes| {
-        let (text, certainty) = greedy(classes, &dictionary);
+        let (text, certainty) = greedy(classes, &dictionary, &letters);
         let frames = quads[index].is_long().then(|| Arc::new(fold(&folding, classes)));
         lines[index] = Some(Line { quad: quads[index], text, certainty, frames });
     })?;
@@ -136,26 +138,65 @@ fn for_each_strip(
     Ok(())
 }
 
+/// The classes that are one letter but for its marks.
+struct Letters(HashMap<String, Vec<usize>>);
+
+impl Letters {
+    /// The text of each class; class 0 is the blank.
+    fn new(dictionary: &[String]) -> Self {
+        let mut classes: HashMap<String, Vec<usize>> = HashMap::new();
+        for (class, text) in dictionary.iter().enumerate() {
+            if let Some(letter) = plain(text) {
+                classes.entry(letter).or_default().push(class);
+            }
+        }
+        Self(classes)
+    }
+
+    /// What a step shows of a class, whatever its marks.
+    fn certainty(&self, text: &str, p: f32, step: ArrayView1<'_, f32>) -> f32 {
+        let classes = plain(text).and_then(|letter| self.0.get(&letter));
+        classes.map_or(p, |classes| classes.iter().map(|class| step[*class]).sum())
+    }
+}
+
+/// A Latin letter without its case and marks, as a machine-readable zone has it: Ø is O, Æ is AE.
+fn plain(text: &str) -> Option<String> {
+    let mut chars = text.chars();
+    let (Some(c), None) = (chars.next(), chars.next()) else { return None };
+    let is_latin = c.is_alphabetic() && c < LAST_LATIN;
+    is_latin.then(|| mrz::transliterate(text, mrz::TransliterationStyle::Simple))
+}
+
+/// The end of the blocks up to Latin Extended-B.
+const LAST_LATIN: char = '\u{250}';
+
 /// The best class of each step, without repeats and blanks, and its probability.
-fn greedy(classes: ArrayView2<'_, f32>, dictionary: &[String]) -> (String, Vec<f32>) {
+fn greedy(classes: ArrayView2<'_, f32>, dictionary: &[String], letters: &Letters) -> (String, Vec<f32>) {
     let (mut text, mut certainty, mut last) = (String::new(), Vec::new(), 0);
     for step in classes.outer_iter() {
         let (best, p) = step
             .iter()
             .enumerate()
             .fold((0, f32::MIN), |best, (i, p)| if *p > best.1 { (i, *p) } else { best });
-        if best != 0 && best == last {
-            if let Some(known) = certainty.last_mut() {
-                *known = p.max(*known);
+        if best != 0 {
+            let character = dictionary.get(best).map_or("", String::as_str);
+            let p = if p < SETTLED { letters.certainty(character, p, step) } else { p };
+            match certainty.last_mut() {
+                Some(known) if best == last => *known = p.max(*known),
+                _ => {
+                    text.push_str(character);
+                    certainty.push(p);
+                }
             }
-        } else if best != 0 {
-            text.push_str(dictionary.get(best).map_or("", String::as_str));
-            certainty.push(p);
         }
         last = best;
     }
     (text, certainty)
 }
+
+/// Probability from which it is not worth looking at other letters.
+const SETTLED: f32 = 0.99;
 
 #[cfg(test)]
 mod tests {
@@ -196,6 +237,25 @@ mod tests {
         fn dictionary(&self) -> Arc<[String]> {
             (0..256).map(|level| format!("{level}")).collect()
         }
+    }
+
+    #[test]
+    fn a_letter_is_as_certain_as_with_and_without_its_marks() {
+        let dictionary = ["", "A", "Å", "å", "B", "1"].map(str::to_owned);
+        let letters = Letters::new(&dictionary);
+        let steps = ndarray::array![
+            [0.0, 0.3, 0.5, 0.1, 0.1, 0.0],
+            [0.9, 0.0, 0.0, 0.0, 0.1, 0.0],
+            [0.0, 0.1, 0.0, 0.0, 0.6, 0.3],
+            [0.0, 0.0, 0.0, 0.0, 0.4, 0.6],
+        ];
+        let (text, certainty) = greedy(steps.view(), &dictionary, &letters);
+        assert_eq!(text, "ÅB1");
+        let expected = [0.9, 0.6, 0.6];
+        assert!(
+            certainty.iter().zip(expected).all(|(a, b): (&f32, f32)| (a - b).abs() < 1e-5),
+            "{certainty:?}"
+        );
     }
 
     #[test]

@@ -46,6 +46,19 @@ pub(crate) fn mentions(text: &str) -> Vec<Mention> {
     found
 }
 
+/// Whether a text says this date, perhaps with a separator that was not seen or taken for a digit.
+pub(crate) fn states(text: &str, date: Date) -> bool {
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let run_together = || {
+        let [y, m, d] =
+            [date.strftime("%Y"), date.strftime("%m"), date.strftime("%d")].map(|part| part.to_string());
+        // With more digits it is a number that may be made of the date, as personal numbers are.
+        digits.len() <= 9
+            && [format!("{d}{m}{y}"), format!("{y}{m}{d}")].iter().any(|all| digits.contains(all))
+    };
+    mentions(text).iter().any(|mention| mention.contains(&date)) || run_together()
+}
+
 fn parts(text: &str) -> Vec<Part> {
     let ascii = mrz::transliterate(text, mrz::TransliterationStyle::Simple);
     let mut parts = Vec::new();
@@ -185,6 +198,17 @@ mod tests {
     fn an_ambiguous_date_means_all_that_it_can() {
         assert_eq!(mentions("03/04/2020"), [vec![date(2020, 3, 4), date(2020, 4, 3)]]);
         assert_eq!(mentions("12 AUG 74"), [vec![date(1974, 8, 12), date(2074, 8, 12)]]);
+    }
+
+    #[test]
+    fn a_date_is_stated_with_a_separator_lost_and_not_by_a_longer_number() {
+        let birth = date(1971, 12, 21);
+        for text in ["21.1219714", "21.12.1971", "1971 1221", "Born 21 DEC 1971"] {
+            assert!(states(text, birth), "{text}");
+        }
+        for text in ["19711221-1234", "21.12.1917", "21121", ""] {
+            assert!(!states(text, birth), "{text}");
+        }
     }
 
     #[test]

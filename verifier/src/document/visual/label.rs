@@ -167,8 +167,8 @@ const LABELS: [(Field, &[&str]); 7] = [
     (
         Field::Number,
         &[
-            "NO", "NR", "NUMBER", "NUMERO", "NUMMER", "NUMER", "-NUMMER", "-NR", "SZAM", "-SZAM", "-NUMERO",
-            "STEVILKA", "CISLO", "BROJ",
+            "NO", "NR", "NUM", "NRO", "NUMBER", "NUMERO", "NUMMER", "NUMER", "-NUMMER", "-NR", "SZAM",
+            "-SZAM", "-NUMERO", "STEVILKA", "CISLO", "BROJ",
         ],
     ),
 ];
@@ -246,6 +246,7 @@ mod tests {
             ("Date of issue/Date de délivrance", Field::IssueDate),
             ("Sex/Sexe/Geschlecht", Field::Sex),
             ("Ausweisnummer", Field::Number),
+            ("Núm. soporte", Field::Number),
             ("Érvényességi idő", Field::ExpiryDate),
             ("Születési idő", Field::BirthDate),
         ] {

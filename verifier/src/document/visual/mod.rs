@@ -20,7 +20,7 @@ use super::page::Page;
 use super::text::{Quad, distance};
 use super::{Error, Networks};
 use crate::models::Role;
-use date::{Mention, mentions};
+use date::{Mention, mentions, states};
 use label::{Field, label, value_of};
 
 /// Words that are tried together as one value.
@@ -67,7 +67,7 @@ pub(crate) fn read_visual(
         confirm(&side.lines, fields, &mut found);
     }
     let mut careful = Vec::new();
-    for (side, page) in sides.iter().zip(pages) {
+    for (side, page) in sides.iter().zip(&mut *pages) {
         careful.push(side.reread(page, fields, &found, networks)?);
     }
     for side in &careful {
@@ -77,18 +77,34 @@ pub(crate) fn read_visual(
         contradict(side, fields, limits, &mut found);
     }
     let mut beside = VisualFields::default();
-    for side in &sides {
-        labelled(side, limits, today, &mut beside);
+    for (side, page) in sides.iter().zip(pages) {
+        if states_the_holder(fields) {
+            labelled(side, limits, today, &mut beside);
+        } else {
+            labelled(&side.reread_values(page, networks)?, limits, today, &mut beside);
+        }
     }
-    Ok(VisualFields { issue_date: beside.issue_date, sex: beside.sex, ..found })
+    Ok(VisualFields {
+        given_names: found.given_names.or(beside.given_names.filter(|_| fields.given_names.is_empty())),
+        birth_date: found.birth_date.or(beside.birth_date.filter(|_| fields.birth_date.is_none())),
+        issue_date: beside.issue_date,
+        sex: beside.sex,
+        ..found
+    })
+}
+
+/// A driving licence's line has neither given names nor a birth date: of those only the visual zone says something.
+fn states_the_holder(fields: &MrzFields) -> bool {
+    !fields.given_names.is_empty() && fields.birth_date.is_some()
 }
 
 /// Whether everything that the zone states was found: then nothing that is still unread can matter.
 fn is_complete(found: &VisualFields, fields: &MrzFields) -> bool {
-    found.number.is_some()
+    states_the_holder(fields)
+        && found.number.is_some()
         && found.surname.is_some()
-        && (found.given_names.is_some() || fields.given_names.is_empty())
-        && (found.birth_date.is_some() || fields.birth_date.is_none())
+        && found.given_names.is_some()
+        && found.birth_date.is_some()
         && (found.expiry_date.is_some() || fields.expiry_date.is_none())
 }
 
@@ -187,6 +203,31 @@ impl Side {
     }
 }
 
+/// Heights of a line up to which something that belongs to it may stand to the right of it.
+const REACH: f32 = 6.0;
+
+/// The nearest line to the right of another one.
+fn beside(line: usize, lines: &[Line]) -> Option<usize> {
+    let quad = &lines[line].quad;
+    let (_, end) = quad.ends();
+    let [dx, dy] = quad.direction();
+    let place = |other: &Line| {
+        let (start, _) = other.quad.ends();
+        let [x, y] = [start[0] - end[0], start[1] - end[1]];
+        (x * dx + y * dy, (y * dx - x * dy).abs(), distance(start, end))
+    };
+    lines
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| *i != line)
+        .map(|(i, other)| (i, place(other)))
+        .filter(|(_, (along, off, _))| {
+            *along > -0.5 * quad.height() && *along < REACH * quad.height() && *off < 0.6 * quad.height()
+        })
+        .min_by(|a, b| a.1.2.total_cmp(&b.1.2))
+        .map(|(i, _)| i)
+}
+
 /// Every run of up to five words of a text.
 fn runs(text: &str) -> Vec<String> {
     let words: Vec<&str> = text.split_whitespace().collect();
@@ -231,7 +272,8 @@ fn confirm(lines: &[Line], fields: &MrzFields, found: &mut VisualFields) {
     let number = printed(&fields.number);
     let given = fields.given_names.split_whitespace().count();
     let doubled = given > 1 && fields.given_names.split_whitespace().any(|name| name == fields.surname);
-    for line in lines {
+    let excess = |run: &str| letters(run).len().abs_diff(letters(&fields.given_names).len());
+    for (i, line) in lines.iter().enumerate() {
         let says_number = |text: &str| {
             if number.len() >= 6 { text.contains(&number) } else { text == number }
         };
@@ -260,8 +302,11 @@ fn confirm(lines: &[Line], fields: &MrzFields, found: &mut VisualFields) {
             } else if wanted && is_ligature(&run, &fields.surname) {
                 found.surname = Some(fields.surname.clone());
             }
-            let longer = found.given_names.as_ref().is_none_or(|known| known.len() < run.len());
-            if longer
+            // A whole line may hold the surname too, and what the zone has no room for is printed here.
+            let better = found.given_names.as_ref().is_none_or(|known| {
+                if fields.name_truncated { known.len() < run.len() } else { excess(known) > excess(&run) }
+            });
+            if better
                 && !fields.given_names.is_empty()
                 && (match_given_names(&run, &fields.given_names, fields.name_truncated) == NameMatch::Same
                     || is_same_but_for_marks(&run, &fields.given_names))
@@ -269,13 +314,11 @@ fn confirm(lines: &[Line], fields: &MrzFields, found: &mut VisualFields) {
                 found.given_names = Some(run);
             }
         }
-        for mention in mentions(&line.text) {
-            if fields.birth_date.is_some_and(|date| mention.contains(&date)) {
-                found.birth_date = fields.birth_date;
-            }
-            if fields.expiry_date.is_some_and(|date| mention.contains(&date)) {
-                found.expiry_date = fields.expiry_date;
-            }
+        // Text detection may take the year for a line of its own.
+        let joined = beside(i, lines).map(|j| format!("{} {}", line.text, lines[j].text));
+        for text in std::iter::once(&line.text).chain(&joined) {
+            found.birth_date = found.birth_date.or(fields.birth_date.filter(|date| states(text, *date)));
+            found.expiry_date = found.expiry_date.or(fields.expiry_date.filter(|date| states(text, *date)));
         }
     }
 }
@@ -518,27 +561,56 @@ mod tests {
         Line { quad, text: text.into(), certainty: certainty.to_vec(), frames: None }
     }
 
-    #[test]
-    fn a_given_name_that_is_also_the_surname_does_not_confirm_it() {
-        let fields = MrzFields {
+    fn daniel() -> MrzFields {
+        MrzFields {
             code: "P".into(),
             issuer: "NLD".into(),
             number: "IJ11JVCM6".into(),
             surname: "DANIEL".into(),
             given_names: "DANIEL PIETER".into(),
             name_truncated: false,
-            birth_date: None,
+            birth_date: Some(Date::constant(1971, 10, 19)),
             expiry_date: None,
             nationality: "NLD".into(),
             sex: "M".into(),
-        };
+        }
+    }
+
+    #[test]
+    fn a_given_name_that_is_also_the_surname_does_not_confirm_it() {
         let given = line("DANIËL PIETER", &[0.9; 13]);
         let mut found = VisualFields::default();
-        confirm(&[line("EANIËL", &[0.9; 6]), given.clone()], &fields, &mut found);
+        confirm(&[line("EANIËL", &[0.9; 6]), given.clone()], &daniel(), &mut found);
         assert_eq!((found.surname, found.given_names.as_deref()), (None, Some("DANIËL PIETER")));
         let mut found = VisualFields::default();
-        confirm(&[line("DANIËL", &[0.9; 6]), given], &fields, &mut found);
+        confirm(&[line("DANIËL", &[0.9; 6]), given], &daniel(), &mut found);
         assert_eq!(found.surname.as_deref(), Some("DANIËL"));
+    }
+
+    #[test]
+    fn given_names_are_reported_without_what_stands_around_them() {
+        let fields = MrzFields { surname: "LIN".into(), given_names: "CHIEN SHENG".into(), ..daniel() };
+        let mut found = VisualFields::default();
+        confirm(&[line("LIN, CHIEN-SHENG", &[0.9; 16])], &fields, &mut found);
+        assert_eq!(found.given_names.as_deref(), Some("CHIEN-SHENG"));
+        let cut = MrzFields { given_names: "DANIEL PIET".into(), name_truncated: true, ..daniel() };
+        let mut found = VisualFields::default();
+        confirm(&[line("DANIEL PIETER JAN", &[0.9; 17])], &cut, &mut found);
+        assert_eq!(found.given_names.as_deref(), Some("DANIEL PIETER JAN"));
+    }
+
+    #[test]
+    fn a_date_whose_year_is_a_line_of_its_own_is_read_across_both() {
+        let day = line("19 OKT/OCT", &[0.9; 10]);
+        let at = |x: f32, y: f32| Line {
+            quad: Quad::new([x, y], [1.0, 0.0], 60.0, 20.0),
+            ..line("1971", &[0.9; 4])
+        };
+        let mut found = VisualFields::default();
+        confirm(&[at(240.0, 60.0), day.clone()], &daniel(), &mut found);
+        assert_eq!(found.birth_date, None, "the year is on the next line");
+        confirm(&[at(240.0, 12.0), day], &daniel(), &mut found);
+        assert_eq!(found.birth_date, Some(Date::constant(1971, 10, 19)));
     }
 
     #[test]

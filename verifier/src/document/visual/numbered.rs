@@ -1,14 +1,12 @@
 //! The numbered fields of a driving licence (Directive 2006/126/EC, annex I: 1 surname, 2 other names, 3 date of birth, 4a
 //! date of issue, 4b date of expiry, 5 number), which bear no words.
 
+use super::beside;
 use super::label::{Field, label};
 use crate::document::line::Line;
-use crate::document::text::distance;
 
 /// Numbers that have to be on a page for it to be a driving licence: a single `1.` is anything.
 const FEWEST: usize = 3;
-/// Heights of a number up to which its value may stand to the right of it.
-const REACH: f32 = 6.0;
 
 const FIELDS: [(&str, Option<Field>); 10] = [
     ("1", Some(Field::Surname)),
@@ -104,28 +102,6 @@ fn number(word: &str, first: bool) -> Option<(&'static str, Option<Field>, &str)
             _ => None,
         }
     })
-}
-
-/// The nearest line to the right of a number that stands alone.
-fn beside(number: usize, lines: &[Line]) -> Option<usize> {
-    let quad = &lines[number].quad;
-    let (_, end) = quad.ends();
-    let [dx, dy] = quad.direction();
-    let place = |line: &Line| {
-        let (start, _) = line.quad.ends();
-        let [x, y] = [start[0] - end[0], start[1] - end[1]];
-        (x * dx + y * dy, (y * dx - x * dy).abs(), distance(start, end))
-    };
-    lines
-        .iter()
-        .enumerate()
-        .filter(|(i, _)| *i != number)
-        .map(|(i, line)| (i, place(line)))
-        .filter(|(_, (along, off, _))| {
-            *along > -0.5 * quad.height() && *along < REACH * quad.height() && *off < 0.6 * quad.height()
-        })
-        .min_by(|a, b| a.1.2.total_cmp(&b.1.2))
-        .map(|(i, _)| i)
 }
 
 #[cfg(test)]
