@@ -37,6 +37,8 @@ fn the_six_stories_come_out_as_told_through_two_instances_in_turn() {
     for api in ["api-1", "api-2"] {
         assert!(world.metric(api, "reinstate_log_appends_total") > 0.0, "{api} wrote nothing");
     }
+    let kept = "reinstate_projection_rows_total{outcome=\"hit\"}";
+    assert!(world.metric("projector", kept) > 0.0, "the projector asked for every row");
     world.assert_clean();
     world.system.stop().unwrap();
 }

@@ -194,6 +194,9 @@ pub async fn batch_from(
             None => unknown.push(id.clone()),
         }
     }
+    for (outcome, found) in [("hit", rows.len()), ("miss", unknown.len())] {
+        metrics::counter!("reinstate_projection_rows_total", "outcome" => outcome).increment(found as u64);
+    }
     if !unknown.is_empty() {
         rows.extend(models.accounts_of(&unknown).await?);
     }
