@@ -28,7 +28,7 @@ use crate::timing::Timings;
 use page::{Page, read_page};
 use portrait::find_portrait;
 use views::{Look, find_zone};
-use visual::read_visual;
+use visual::{read_visual, states_all};
 use zone::Found;
 
 /// The examination could not be made. What is wrong with a picture is no error: the observation says it.
@@ -180,13 +180,16 @@ impl DocumentReader {
 fn is_believed(found: &Found, observation: &DocumentObservation, thresholds: &DocumentThresholds) -> bool {
     let Some(fields) = &found.zone.fields else { return true };
     let (visual, sharpness) = (&observation.visual, observation.quality.sharpness);
+    let whole = visual.given_names.as_ref().is_some_and(|names| states_all(names, &fields.given_names));
     // A visual zone whose name is lost may have its number misread in the same way.
-    let confirmed = visual.number.is_some()
-        && visual.surname.is_some()
-        && (visual.given_names.is_some() || fields.given_names.is_empty());
+    let confirmed =
+        visual.number.is_some() && visual.surname.is_some() && (whole || fields.given_names.is_empty());
     let blurred = sharpness < thresholds.min_sharpness;
     let soft = thresholds.min_twin_sharpness.is_some_and(|least| sharpness < least);
-    confirmed || !(blurred || soft && found.zone.has_twins() && !found.at_first_sight)
+    // Where one given name is found and the next is not, that one was misread, here or in the zone.
+    let in_part = visual.surname.is_some() && visual.given_names.is_some() && !whole;
+    let twins = found.zone.has_twins() && !found.at_first_sight;
+    confirmed || !(blurred || soft && (twins || in_part))
 }
 
 /// For the fuzz target: frames out of bytes.

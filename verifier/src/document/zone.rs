@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use opencv::core::{MatTraitConst, ToInputArray};
+use reinstate_domain::document::MrzReading;
 
 use super::line::{Line, read_frames};
 use super::mrz::alphabet::Frames;
@@ -114,16 +115,23 @@ impl Search {
 
     /// Every run of rows that is a zone in some format, by all that was seen of it so far.
     fn weigh(&mut self, at: usize, pass: &Pass, look: &Look<'_>) {
-        let seen = self.candidates[at].looked_at(pass);
-        let looks: Vec<Looks<'_>> = seen.iter().map(|(_, looks)| looks.iter().collect()).collect();
-        for group in groups(looks.len()) {
-            if pass.unseen && seen[group.clone()].iter().all(|(row, _)| row.seen) {
+        let Looked { candidate, looks, readings } = &mut self.candidates[at];
+        let is_tried = |row: &usize| !looks[*row].is_empty() && (candidate.rows[*row].seen || pass.unseen);
+        let rows: Vec<usize> = (0..looks.len()).filter(is_tried).collect();
+        for group in groups(rows.len()).map(|group| &rows[group]) {
+            if pass.unseen && group.iter().all(|row| candidate.rows[*row].seen) {
                 continue;
             }
-            let zone = read_zone(&looks[group.clone()], &look.thresholds.reading, look.today);
-            let Some(zone) = zone else { continue };
+            let seen: Vec<Looks<'_>> = group.iter().map(|row| looks[*row].iter().collect()).collect();
+            let zone = read_zone(&seen, &look.thresholds.reading, look.today);
+            let Some(mut zone) = zone else { continue };
+            // Each look is one more chance to be wrong and sure of it.
+            if readings.iter().any(|(rows, before)| rows == group && zone.is_told_otherwise_by(before)) {
+                zone.retract();
+            }
+            readings.push((group.to_vec(), zone.reading.clone()));
             if self.best.as_ref().is_none_or(|best| zone.rank() > best.zone.rank()) {
-                let quads = seen[group].iter().map(|(row, _)| row.quad).collect();
+                let quads = group.iter().map(|row| candidate.rows[*row].quad).collect();
                 self.best = Some(Found { zone, quads, at_first_sight: false });
             }
         }
@@ -134,12 +142,14 @@ impl Search {
 struct Looked {
     candidate: Candidate,
     looks: Vec<Vec<Frames>>,
+    /// What was read of which rows before there were so many looks.
+    readings: Vec<(Vec<usize>, MrzReading)>,
 }
 
 impl Looked {
     fn new(candidate: Candidate) -> Self {
         let looks = vec![Vec::new(); candidate.rows.len()];
-        Self { candidate, looks }
+        Self { candidate, looks, readings: Vec::new() }
     }
 
     /// Looks at the rows that this pass is about. Whether there was anything to look at.
@@ -163,13 +173,6 @@ impl Looked {
             self.looks[at].extend([looks.0, looks.1]);
         }
         Ok(true)
-    }
-
-    /// The rows that were looked at, from top to bottom: where a row would only be, for a pass that is about those.
-    fn looked_at(&self, pass: &Pass) -> Vec<(&Row, &[Frames])> {
-        let rows = self.candidate.rows.iter().zip(&self.looks);
-        let rows = rows.filter(|(row, looks)| !looks.is_empty() && (row.seen || pass.unseen));
-        rows.map(|(row, looks)| (row, &looks[..])).collect()
     }
 }
 

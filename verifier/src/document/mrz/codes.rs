@@ -1,6 +1,7 @@
-//! Codes of states, read as wholes: of letters that look alike, those that make a code are likelier than those that make none.
+//! Codes of states, read as wholes: of letters that look alike, those that make a code are likelier than those that make none. And
+//! the code of the document, whose second letter is nearly always one of a few.
 
-use super::alphabet::{FILLER, SYMBOLS, Symbol, character};
+use super::alphabet::{FILLER, LETTERS, SYMBOLS, Symbol, character};
 use super::choose::{best, confusable};
 use super::layout::{Cell, Layout};
 
@@ -13,14 +14,35 @@ const UNLISTED: f32 = 1e-4;
 /// [`Frames`]: super::alphabet::Frames
 const LEAST: f32 = 1e-3;
 
+/// How likely a document bears a second letter that is the issuer's own choice (ICAO 9303-4 §4.2.2, 9303-5 §4.2.2), beside what most
+/// have: a filler, and the D of ID. A C for a filler and an O for a D were read with certainty.
+const OWN_CHOICE: f32 = 0.02;
+
 /// Weighs the readings of each code by whether it is listed, and gives its cells the probabilities that follow.
 pub(super) fn weigh(layout: &Layout, cells: &mut [[f32; SYMBOLS]]) {
+    if let Some(code) = cells.first_chunk_mut() {
+        weigh_document(code);
+    }
     for first in 0..layout.cells.len() {
         if matches!(layout.cells[first], Cell::Issuer(0) | Cell::Nationality(0))
             && let Some(code) = cells.get_mut(first..first + 3)
         {
             weigh_one(code);
         }
+    }
+}
+
+fn weigh_document([first, second]: &mut [[f32; SYMBOLS]; 2]) {
+    let is_usual = |s: Symbol| s == FILLER || (character(best(first)), character(s)) == ('I', 'D');
+    let can_be = |s: &Symbol| *s == FILLER || LETTERS & (1 << s) != 0;
+    let weighed: Vec<(usize, f32)> = (0..SYMBOLS as Symbol)
+        .filter(can_be)
+        .map(|s| (usize::from(s), second[usize::from(s)] * if is_usual(s) { 1.0 } else { OWN_CHOICE }))
+        .collect();
+    let before: f32 = weighed.iter().map(|(s, _)| second[*s]).sum();
+    let sum: f32 = weighed.iter().map(|(_, p)| p).sum();
+    for (s, p) in weighed {
+        second[s] = before * p / sum.max(f32::MIN_POSITIVE);
     }
 }
 

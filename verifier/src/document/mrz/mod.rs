@@ -24,7 +24,7 @@ use reinstate_domain::document::{
     CheckedField, FieldCheck, MrzFields, MrzFormat, MrzReading, ReadingThresholds, Repair,
 };
 
-use alphabet::{FILLER, FILLERS, Frames, SYMBOLS, Symbol, character, value};
+use alphabet::{FILLER, FILLERS, Frames, SYMBOLS, Symbol, character, symbol, value};
 use choose::{Choice, choose};
 use layout::{Cell, Check, Layout};
 
@@ -57,6 +57,23 @@ impl Zone {
     /// Whether the number holds a G or a 6.
     pub(crate) fn has_twins(&self) -> bool {
         self.fields.as_ref().is_some_and(|fields| fields.number.contains(TWINS))
+    }
+
+    /// Whether another reading of the same rows saw a look-alike where no check digit would tell.
+    pub(crate) fn is_told_otherwise_by(&self, other: &MrzReading) -> bool {
+        if self.reading.format != other.format {
+            return false;
+        }
+        let layout = Layout::of(self.reading.format);
+        let is_covered = coverage(&layout);
+        let symbols = |reading: &MrzReading| -> Vec<Option<Symbol>> {
+            reading.read.iter().flat_map(|line| line.chars()).map(symbol).collect()
+        };
+        let pairs = symbols(&self.reading).into_iter().zip(symbols(other)).zip(is_covered);
+        pairs.into_iter().any(|(pair, is_covered)| {
+            let (Some(a), Some(b)) = pair else { return false };
+            !is_covered && a != b && choose::confusable(a, b)
+        })
     }
 
     /// Takes back that it is valid: something beside it did not confirm what no digit can.
@@ -249,6 +266,15 @@ fn covered(layout: &Layout) -> impl Iterator<Item = usize> {
     layout.checks.iter().flat_map(Check::all_cells)
 }
 
+/// Which cells are covered by digits enough to lean on.
+fn coverage(layout: &Layout) -> Vec<bool> {
+    let mut is_covered = vec![false; layout.cells.len()];
+    if layout.checks.len() >= FEWEST_FOR_REPAIR {
+        covered(layout).for_each(|cell| is_covered[cell] = true);
+    }
+    is_covered
+}
+
 /// Whether every character is as certain as it has to be, and the whole looks like a zone.
 fn is_clear(
     layout: &Layout,
@@ -257,10 +283,7 @@ fn is_clear(
     symbols: &[Symbol],
     limits: &ReadingThresholds,
 ) -> bool {
-    let mut is_covered = vec![false; symbols.len()];
-    if layout.checks.len() >= FEWEST_FOR_REPAIR {
-        covered(layout).for_each(|cell| is_covered[cell] = true);
-    }
+    let is_covered = coverage(layout);
     let certain = symbols.iter().enumerate().all(|(cell, symbol)| {
         // A repaired character is uncertain by nature; its margin is judged instead.
         let repaired = seen[cell] != *symbol;

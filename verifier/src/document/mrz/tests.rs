@@ -197,6 +197,40 @@ fn a_code_that_is_not_listed_is_read_where_nothing_else_was_seen() {
 }
 
 #[test]
+fn a_second_letter_of_the_document_is_what_most_have_unless_it_is_clear() {
+    for (code, seen, p) in [("P<", 'C', 0.9), ("P<", 'K', 0.9)] {
+        let line = TD3[0].replacen("P<", code, 1);
+        let zone = read(&[&line, TD3[1]], &confused(0, &[(1, seen, p)]));
+        assert_eq!(zone.reading.lines, [&line, TD3[1]], "{code} {seen}");
+    }
+    let card = TD1[0].replacen("I<", "ID", 1);
+    let zone = read(&[&card, TD1[1], TD1[2]], &confused(0, &[(1, 'O', 0.8)]));
+    assert_eq!(zone.reading.lines, [&card, TD1[1], TD1[2]]);
+    for code in ["PE", "PC", "IO"] {
+        let line = TD3[0].replacen("P<", code, 1);
+        let lines = if code == "IO" {
+            vec![TD1[0].replacen("I<", code, 1), TD1[1].into(), TD1[2].into()]
+        } else {
+            vec![line, TD3[1].to_owned()]
+        };
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        assert_eq!(clearly(&lines).reading.lines, lines, "{code}");
+    }
+}
+
+#[test]
+fn a_reading_is_told_otherwise_by_a_look_alike_that_no_digit_covers() {
+    let reading = |lines: &[&str]| clearly(lines).reading;
+    let card = |first: &str| reading(&[first, TD1[1], TD1[2]]);
+    let (id, io) = (TD1[0].replacen("I<", "ID", 1), TD1[0].replacen("I<", "IO", 1));
+    let zone = clearly(&[&id, TD1[1], TD1[2]]);
+    assert!(zone.is_told_otherwise_by(&card(&io)));
+    assert!(!zone.is_told_otherwise_by(&card(&id)));
+    assert!(!zone.is_told_otherwise_by(&card(TD1[0])), "a filler does not look like a D");
+    assert!(!zone.is_told_otherwise_by(&reading(&TD3)), "another format");
+}
+
+#[test]
 fn optional_data_that_no_digit_covers_must_be_told_from_what_it_looks_like() {
     let layout = Layout::of(MrzFormat::MrvA);
     let lines = [MRVA[0].to_owned(), MRVA[1].replacen("ZE184226B", "5E184226B", 1)];

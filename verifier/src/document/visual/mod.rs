@@ -462,6 +462,11 @@ fn letters(text: &str) -> String {
     ascii.chars().filter(char::is_ascii_alphabetic).collect()
 }
 
+/// Whether a printed name that is the zone's has all of its letters: one of several given names is the same person's.
+pub(crate) fn states_all(printed: &str, name: &str) -> bool {
+    letters(printed).len() >= letters(name).len()
+}
+
 /// The run of words that is nearly this name, and not it.
 fn nearest(text: &str, name: &str) -> Option<String> {
     let name = letters(name);
