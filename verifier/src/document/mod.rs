@@ -175,8 +175,8 @@ impl DocumentReader {
     }
 }
 
-/// Whether a zone may count as read in a picture of this sharpness. Blur makes one letter of another and leaves the recogniser
-/// sure of it; where no check digit would notice, the visual zone has to say the same.
+/// Whether a zone may count as read beside this visual zone, in a picture of this sharpness. Blur makes one letter of another and
+/// leaves the recogniser sure of it; where no check digit would notice, the visual zone has to say the same.
 fn is_believed(found: &Found, observation: &DocumentObservation, thresholds: &DocumentThresholds) -> bool {
     let Some(fields) = &found.zone.fields else { return true };
     let (visual, sharpness) = (&observation.visual, observation.quality.sharpness);
@@ -184,6 +184,15 @@ fn is_believed(found: &Found, observation: &DocumentObservation, thresholds: &Do
     // A visual zone whose name is lost may have its number misread in the same way.
     let confirmed =
         visual.number.is_some() && visual.surname.is_some() && (whole || fields.given_names.is_empty());
+    // Where the print shows all that the zone says but its number, the number was misread.
+    let all_but_number = visual.number.is_none()
+        && visual.surname.is_some()
+        && whole
+        && visual.birth_date.is_some()
+        && visual.expiry_date.is_some();
+    if all_but_number {
+        return false;
+    }
     let blurred = sharpness < thresholds.min_sharpness;
     let soft = thresholds.min_twin_sharpness.is_some_and(|least| sharpness < least);
     // Where one given name is found and the next is not, that one was misread, here or in the zone.
@@ -226,5 +235,75 @@ pub(crate) mod fuzz {
         let rows: Vec<Frames> = rows.into_iter().map(Frames::new).collect();
         let zone = mrz::read_zone(&rows.iter().map(|row| vec![row]).collect::<Vec<_>>(), limits, today)?;
         Some((zone.reading, zone.fields))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reinstate_domain::document::VisualFields;
+
+    use super::mrz::read_zone;
+    use super::mrz::testing::{Noise, frames_of};
+    use super::*;
+
+    const TODAY: Date = Date::constant(2026, 11, 26);
+
+    fn thresholds() -> DocumentThresholds {
+        Bundle::open(None).unwrap().document_thresholds().clone()
+    }
+
+    fn erikssons(at_first_sight: bool) -> Found {
+        let rows =
+            ["P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L898902C36UTO7408122F1204159ZE184226B<<<<<10"];
+        let frames = rows.map(|row| frames_of(row, &Noise::none()));
+        let looks: Vec<_> = frames.iter().map(|frames| vec![frames]).collect();
+        let zone = read_zone(&looks, &thresholds().reading, TODAY).unwrap();
+        assert!(zone.reading.valid);
+        Found { zone, quads: Vec::new(), at_first_sight }
+    }
+
+    fn beside(visual: VisualFields, sharpness: f32) -> DocumentObservation {
+        let mut observation = DocumentObservation { visual, ..DocumentObservation::default() };
+        observation.quality.sharpness = sharpness;
+        observation
+    }
+
+    fn print() -> VisualFields {
+        VisualFields {
+            number: Some("L898902C3".into()),
+            surname: Some("Eriksson".into()),
+            given_names: Some("Anna Maria".into()),
+            birth_date: Some(Date::constant(1974, 8, 12)),
+            expiry_date: Some(Date::constant(2012, 4, 15)),
+            ..VisualFields::default()
+        }
+    }
+
+    #[track_caller]
+    fn believes(visual: &VisualFields, sharpness: f32, at_first_sight: bool, expected: bool) {
+        let observation = beside(visual.clone(), sharpness);
+        assert_eq!(is_believed(&erikssons(at_first_sight), &observation, &thresholds()), expected);
+    }
+
+    #[test]
+    fn a_zone_is_believed_in_a_blurred_picture_only_with_what_is_printed() {
+        believes(&print(), 0.05, false, true);
+        believes(&VisualFields::default(), 0.05, true, false);
+        believes(&VisualFields::default(), 0.4, true, true);
+    }
+
+    #[test]
+    fn a_number_that_alone_is_not_printed_was_misread() {
+        let print = VisualFields { number: None, ..print() };
+        believes(&print, 0.9, true, false);
+        let hardly_legible = VisualFields { birth_date: None, ..print };
+        believes(&hardly_legible, 0.9, true, true);
+    }
+
+    #[test]
+    fn a_given_name_that_is_printed_in_part_confirms_nothing_in_a_soft_picture() {
+        let print = VisualFields { given_names: Some("Anna".into()), ..print() };
+        believes(&print, 0.19, true, false);
+        believes(&print, 0.4, true, true);
     }
 }

@@ -231,6 +231,27 @@ fn a_reading_is_told_otherwise_by_a_look_alike_that_no_digit_covers() {
 }
 
 #[test]
+fn a_repair_is_told_from_what_its_digit_counts_alike() {
+    // The sums take an L like a 1.
+    let layout = Layout::of(MrzFormat::Td3);
+    let symbols = |lines: [&str; 2]| -> Vec<Symbol> {
+        lines.concat().chars().map(|c| alphabet::symbol(c).unwrap()).collect()
+    };
+    let truth = symbols([TD3[0], &TD3[1].replacen('L', "1", 1)]);
+    let seen = symbols([TD3[0], &TD3[1].replacen('L', "4", 1)]);
+    let number = 44;
+    for (other, clear) in [(0.001, true), (0.05, false)] {
+        let mut cells = vec![[0.0; SYMBOLS]; truth.len()];
+        cells.iter_mut().zip(&truth).for_each(|(cell, symbol)| cell[usize::from(*symbol)] = 1.0);
+        cells[number] = [0.0; SYMBOLS];
+        for (symbol, p) in [('4', 0.8), ('1', 0.15), ('L', other)] {
+            cells[number][usize::from(alphabet::symbol(symbol).unwrap())] = p;
+        }
+        assert_eq!(is_clear(&layout, &cells, &seen, &truth, &limits()), clear, "{other}");
+    }
+}
+
+#[test]
 fn optional_data_that_no_digit_covers_must_be_told_from_what_it_looks_like() {
     let layout = Layout::of(MrzFormat::MrvA);
     let lines = [MRVA[0].to_owned(), MRVA[1].replacen("ZE184226B", "5E184226B", 1)];
