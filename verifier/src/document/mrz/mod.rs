@@ -295,7 +295,10 @@ fn is_clear(
         let least = if is_twin { limits.min_twin_margin } else { limits.min_blind_margin };
         // Sums are taken modulo ten (ICAO 9303-3 §4.9): of what counts alike, agreeing digits say nothing.
         let counts_alike = |other: Symbol| value(other) % 10 == value(symbols[cell]) % 10;
-        margin(&cells[cell], symbols[cell], counts_alike) >= least
+        // A repair may put in what was hardly seen, an O for a 0 where letters begin a number: only what was seen rivals it.
+        let unrivalled =
+            seen[cell] != symbols[cell] && all_others(&cells[cell], symbols[cell], counts_alike) < UNSEEN;
+        unrivalled || margin(&cells[cell], symbols[cell], counts_alike) >= least
     });
     // Only a check digit could tell a symbol from one of its shape.
     let told_from_look_alikes = (0..symbols.len()).all(|cell| {
@@ -328,11 +331,19 @@ fn is_clear(
         && follows_grammar(layout, symbols)
 }
 
+/// Probability that symbols have together which were not seen: the floors of a cell, and some haze.
+const UNSEEN: f32 = 0.01;
+
 /// Distance in nats from a symbol to all these others together.
 fn margin(cell: &[f32; SYMBOLS], symbol: Symbol, is_other: impl Fn(Symbol) -> bool) -> f32 {
-    let others = (0..SYMBOLS as Symbol).filter(|other| *other != symbol && is_other(*other));
-    let sum: f32 = others.map(|other| cell[usize::from(other)]).sum();
+    let sum = all_others(cell, symbol, is_other);
     (cell[usize::from(symbol)] / sum.max(f32::MIN_POSITIVE)).ln()
+}
+
+/// The probability of all these others together.
+fn all_others(cell: &[f32; SYMBOLS], symbol: Symbol, is_other: impl Fn(Symbol) -> bool) -> f32 {
+    let others = (0..SYMBOLS as Symbol).filter(|other| *other != symbol && is_other(*other));
+    others.map(|other| cell[usize::from(other)]).sum()
 }
 
 /// The most probable symbol of each cell need not add up to an allowed line.
