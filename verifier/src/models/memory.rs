@@ -1,6 +1,6 @@
 //! The memory that networks work in. ONNX Runtime asks the C++ library for aligned pieces, and glibc before 2.38 cannot give a
-//! piece that was freed to whoever asks for the same size aligned: after one page of text, half of what a process holds
-//! would be such holes. Here each piece is one that the allocator can give out again (decision 0108).
+//! piece that was freed to whoever asks for the same size aligned: after one card, a quarter of what a process
+//! holds would be such holes. Here each piece is one that the allocator can give out again (decision 0108).
 
 #![allow(unsafe_code)]
 

@@ -133,7 +133,7 @@ fn session(
         .with_memory_pattern(!dynamic)?
         .with_log_level(ort::logging::LogLevel::Error)?;
     if dynamic {
-        // Those of `super::memory`.
+        // `super::memory` registers the one that there is.
         builder = builder.with_env_allocators()?;
     }
     builder.commit_from_memory(bytes)

@@ -6,6 +6,7 @@
 
 mod date;
 mod label;
+mod likeness;
 mod numbered;
 
 use jiff::civil::Date;
@@ -22,11 +23,9 @@ use super::{Error, Networks};
 use crate::models::Role;
 use date::{Mention, mentions, states};
 use label::{Field, label, value_of};
+pub(crate) use likeness::states_all;
+use likeness::{is_ligature, is_misread, letters, nearest, nearest_number, printed, runs, significant};
 
-/// Words that are tried together as one value.
-const MOST_WORDS: usize = 5;
-/// Differing characters up to which a text is taken for an altered value, as a share of its length.
-const NEARLY: f32 = 0.25;
 /// Lines of one side that are read a second time.
 const MOST_REREAD: usize = 16;
 
@@ -228,45 +227,6 @@ fn beside(line: usize, lines: &[Line]) -> Option<usize> {
         .map(|(i, _)| i)
 }
 
-/// Every run of up to five words of a text.
-fn runs(text: &str) -> Vec<String> {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let mut runs = Vec::new();
-    for from in 0..words.len() {
-        for to in from + 1..=words.len().min(from + MOST_WORDS) {
-            runs.push(words[from..to].join(" "));
-        }
-    }
-    runs
-}
-
-fn significant(text: &str) -> String {
-    text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
-}
-
-/// Letters and digits that many fonts print alike become one.
-fn printed(text: &str) -> String {
-    let one = |c| match c {
-        'O' | 'Q' | 'D' => '0',
-        'I' | 'L' => '1',
-        c => c,
-    };
-    significant(text).chars().map(one).collect()
-}
-
-/// Letters and digits that the recogniser takes for one another become one, so that a misread pair does not accuse.
-fn blurred(c: char) -> char {
-    match c {
-        'O' | 'Q' | 'D' => '0',
-        'I' | 'L' => '1',
-        'Z' => '2',
-        'S' => '5',
-        'G' => '6',
-        'B' => '8',
-        c => c,
-    }
-}
-
 /// Looks for what the zone says.
 fn confirm(lines: &[Line], fields: &MrzFields, found: &mut VisualFields) {
     let number = printed(&fields.number);
@@ -456,73 +416,6 @@ fn sex(text: &str) -> Option<String> {
     ["F", "M", "X"].into_iter().find(|sex| letters.iter().any(|letter| letter == sex)).map(str::to_owned)
 }
 
-/// The letters as a machine-readable zone would have them.
-fn letters(text: &str) -> String {
-    let ascii = mrz::transliterate(text, mrz::TransliterationStyle::Expanded);
-    ascii.chars().filter(char::is_ascii_alphabetic).collect()
-}
-
-/// Whether a printed name that is the zone's has all of its letters: one of several given names is the same person's.
-pub(crate) fn states_all(printed: &str, name: &str) -> bool {
-    letters(printed).len() >= letters(name).len()
-}
-
-/// The run of words that is nearly this name, and not it.
-fn nearest(text: &str, name: &str) -> Option<String> {
-    let name = letters(name);
-    let most = (name.len() as f32 * NEARLY) as usize;
-    runs(text).into_iter().find(|run| {
-        let letters = letters(run);
-        letters.len().abs_diff(name.len()) <= most
-            && (1..=most).contains(&strsim::levenshtein(&letters, &name))
-            && !is_misread(run, &name)
-    })
-}
-
-/// Whether a recogniser may have made this of the name: with a letter more or less, for a stroke or a ligature that it does
-/// not know (Ø read as O, Æ as E), or with an end missing that a finger or a reflection covers. A forger does neither.
-fn is_misread(text: &str, name: &str) -> bool {
-    let (text, name) = (without_ligature(&letters(text)), without_ligature(&letters(name)));
-    let cut = text.len() >= FEWEST_LETTERS && (name.starts_with(&text) || name.ends_with(&text));
-    text == name || cut || text.len() != name.len() && strsim::levenshtein(&text, &name) <= 1
-}
-
-/// Letters from which the beginning or the end of a name is what is left of it.
-const FEWEST_LETTERS: usize = 4;
-
-/// Whether the text is the name but for an Œ.
-fn is_ligature(text: &str, name: &str) -> bool {
-    let (text, name) = (letters(text), letters(name));
-    text != name && without_ligature(&text) == without_ligature(&name)
-}
-
-/// Œ is read as CE, the zone has OE.
-fn without_ligature(letters: &str) -> String {
-    letters.replace("CE", "OE")
-}
-
-/// The run of words that is this number but for a few characters, each of which was read with at least this certainty.
-fn nearest_number(line: &Line, number: &str, least: f32) -> Option<String> {
-    let number: Vec<char> = significant(number).chars().collect();
-    let most = (number.len() as f32 * NEARLY) as usize;
-    let read: Vec<(char, f32)> = line.text.chars().zip(line.certainty.iter().copied()).collect();
-    let words: Vec<&[(char, f32)]> =
-        read.split(|(c, _)| c.is_whitespace()).filter(|word| !word.is_empty()).collect();
-    let is_it = |run: &[(char, f32)]| {
-        let mut differing = run.iter().zip(&number).filter(|((a, _), b)| blurred(*a) != blurred(**b));
-        let count = differing.clone().count();
-        run.len() == number.len() && (1..=most).contains(&count) && differing.all(|((_, p), _)| *p >= least)
-    };
-    (0..words.len()).find_map(|from| {
-        let mut run = Vec::new();
-        words[from..].iter().take(MOST_WORDS).find_map(|word| {
-            let letters = word.iter().filter(|(c, _)| c.is_ascii_alphanumeric());
-            run.extend(letters.map(|(c, p)| (c.to_ascii_uppercase(), *p)));
-            is_it(&run).then(|| run.iter().map(|(c, _)| c).collect())
-        })
-    })
-}
-
 fn one_digit_apart(a: Date, b: Date) -> bool {
     let differing = a.to_string().chars().zip(b.to_string().chars()).filter(|(a, b)| a != b).count();
     differing == 1
@@ -542,24 +435,6 @@ fn is_its_issue(issue: Date, expiry: Date) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_a_recogniser_makes_of_a_name_is_no_other_name() {
-        for (text, name) in [
-            ("BCEUF", "BOEUF"),
-            ("AERO", "AEROE"),
-            ("NDSTRÖM", "LINDSTROEM"),
-            ("LINDSTR", "LINDSTROEM"),
-            ("ERIKSSON", "ERIKSSON"),
-        ] {
-            assert!(is_misread(text, name), "{text} {name}");
-        }
-        for (text, name) in
-            [("ERIKSEN", "ERIKSSON"), ("BRUN", "BRAUN MEIER"), ("MARTEN", "MARTIN"), ("SON", "ERIKSSON")]
-        {
-            assert!(!is_misread(text, name), "{text} {name}");
-        }
-    }
 
     fn line(text: &str, certainty: &[f32]) -> Line {
         let quad = Quad::new([100.0, 10.0], [1.0, 0.0], 200.0, 20.0);
@@ -616,21 +491,5 @@ mod tests {
         assert_eq!(found.birth_date, None, "the year is on the next line");
         confirm(&[at(240.0, 12.0), day], &daniel(), &mut found);
         assert_eq!(found.birth_date, Some(Date::constant(1971, 10, 19)));
-    }
-
-    #[test]
-    fn only_a_character_that_was_read_with_certainty_makes_another_number() {
-        // G and 6 are blurred, the 0 is clear.
-        let read = line("No C6Z63T0GT", &[0.9, 0.9, 0.9, 0.9, 0.4, 0.9, 0.9, 0.9, 0.9, 0.95, 0.9, 0.9]);
-        assert_eq!(nearest_number(&read, "CGZ63T9GT", 0.7).as_deref(), Some("C6Z63T0GT"));
-        let unclear = line("C6Z63T0GT", &[0.9, 0.4, 0.9, 0.9, 0.9, 0.9, 0.6, 0.9, 0.9]);
-        assert_eq!(nearest_number(&unclear, "CGZ63T9GT", 0.7), None);
-        assert_eq!(nearest_number(&line("C6Z63T9GT", &[0.9; 9]), "CGZ63T9GT", 0.7), None, "a misread pair");
-    }
-
-    #[test]
-    fn a_number_is_confirmed_by_its_own_text_and_not_by_what_looks_alike_to_the_recogniser() {
-        assert_eq!(printed("CO1-X0OT"), printed("C0IX0OT"));
-        assert_ne!(printed("CT6Z63T96"), printed("CTGZ63T9G"));
     }
 }
