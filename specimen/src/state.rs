@@ -314,12 +314,14 @@ impl State {
         (surname, given_names)
     }
 
-    /// A number as this state gives it to documents of a kind. One card in six has a number that overflows its field.
+    /// A number as this state gives it to documents of a kind. One card in six has a number that overflows its field, where the
+    /// state has not published that its numbers don't.
     pub(crate) fn document_number(&self, dice: &mut Dice, kind: Kind) -> String {
+        let has_nine = kind == Kind::IdCard && matches!(self.code, "D" | "NLD");
         let pattern = match kind {
             Kind::FrenchLicence => State::of("FRA").licence_number,
             Kind::DrivingLicence => self.licence_number,
-            Kind::IdCard | Kind::ResidencePermit if dice.below(6) == 0 => {
+            Kind::IdCard | Kind::ResidencePermit if dice.below(6) == 0 && !has_nine => {
                 dice.pick(&["AX##########", "##AA########", "AAA###########"])
             }
             _ => self.number,
@@ -329,6 +331,8 @@ impl State {
             .map(|c| match c {
                 'A' => char::from(b'A' + dice.below(26) as u8),
                 '#' => char::from(b'0' + dice.below(10) as u8),
+                // The Netherlands leave out the O.
+                'N' => *dice.pick(&b"ABCDEFGHIJKLMNPQRSTUVWXYZ".map(char::from)),
                 'X' => *dice.pick(&b"0123456789CFGHJKLMNPRTVWXYZ".map(char::from)),
                 other => other,
             })
@@ -385,7 +389,7 @@ static ALL: [State; 8] = [
     State {
         code: "NLD",
         languages: [Language::Dutch, Language::English],
-        number: "AAXXXXXX#",
+        number: "NNXXXXXX#",
         licence_number: "##########",
         dates: &[DateStyle::Bilingual, DateStyle::Dashed],
         surnames: &["de Vries", "van den Berg", "Bruijn", "Daniël", "Molenaar", "IJsselstein"],

@@ -7,6 +7,7 @@
 use jiff::civil::Date;
 
 use super::name::{NameMatch, is_same_but_for_marks, match_given_names, match_surname};
+use super::number;
 use super::{
     Claim, ComparedField, DocumentObservation, DocumentSignals, DocumentThresholds, DocumentType,
     FieldComparison, MrzFields, MrzFormat, MrzReading, VisualFields,
@@ -151,6 +152,7 @@ fn open_questions(
     }
     if is_conspicuous(&observation.signals, thresholds)
         || contradicts_issue(&observation.visual, fields.birth_date, fields.expiry_date)
+        || thresholds.numbers_as_published && !number::is_as_published(mrz.format, fields)
     {
         reasons.push(ReasonCode::DocumentUncertain);
     }

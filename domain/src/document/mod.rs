@@ -3,6 +3,7 @@
 
 mod judge;
 mod name;
+mod number;
 
 use std::fmt;
 
@@ -242,6 +243,9 @@ pub struct DocumentThresholds {
     /// Difference of a field's noise from which a person looks whether it was altered.
     #[serde(default)]
     pub max_field_noise: Option<f32>,
+    /// Whether a person looks at a number of a form that its issuer does not give.
+    #[serde(default)]
+    pub numbers_as_published: bool,
     /// Sharpness below which a G or 6 of the number, one shape in a blurred picture and one value to the check digits, counts
     /// as read only when the first recogniser had no doubt or the visual zone has the same number and names.
     #[serde(default)]

@@ -3,8 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use jiff::civil::Date;
 use opencv::core::{MatTraitConst, ToInputArray};
-use reinstate_domain::document::MrzReading;
+use reinstate_domain::document::{MrzReading, ReadingThresholds};
 
 use super::line::{Line, read_frames};
 use super::mrz::alphabet::Frames;
@@ -98,7 +99,7 @@ impl Search {
                 if !pass.is_worth_it(&looked.candidate) || !looked.look(&picture, pass, look)? {
                     continue;
                 }
-                self.weigh(at, pass, look);
+                self.weigh(at, pass, &look.thresholds.reading, look.today);
                 // A zone that was read with certainty and fails its digits must not be read again until it passes.
                 self.settled = self.best.as_ref().is_some_and(|found| {
                     let reading = &found.zone.reading;
@@ -114,7 +115,7 @@ impl Search {
     }
 
     /// Every run of rows that is a zone in some format, by all that was seen of it so far.
-    fn weigh(&mut self, at: usize, pass: &Pass, look: &Look<'_>) {
+    fn weigh(&mut self, at: usize, pass: &Pass, limits: &ReadingThresholds, today: Date) {
         let Looked { candidate, looks, readings } = &mut self.candidates[at];
         let is_tried = |row: &usize| !looks[*row].is_empty() && (candidate.rows[*row].seen || pass.unseen);
         let rows: Vec<usize> = (0..looks.len()).filter(is_tried).collect();
@@ -123,7 +124,7 @@ impl Search {
                 continue;
             }
             let seen: Vec<Looks<'_>> = group.iter().map(|row| looks[*row].iter().collect()).collect();
-            let zone = read_zone(&seen, &look.thresholds.reading, look.today);
+            let zone = read_zone(&seen, limits, today);
             let Some(mut zone) = zone else { continue };
             // Each look is one more chance to be wrong and sure of it.
             if readings.iter().any(|(rows, before)| rows == group && zone.is_told_otherwise_by(before)) {
@@ -226,3 +227,48 @@ pub(crate) const OTHERWISE: [Pass; 3] = [
     Pass { height: 0.8, unseen: false },
     Pass { height: 1.25, unseen: false },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::mrz::testing::{Noise, frames_of};
+    use crate::models::Bundle;
+
+    const CARD: [&str; 3] = [
+        "IDUTOD231458907<<<<<<<<<<<<<<<",
+        "7408122F1204159UTO<<<<<<<<<<<6",
+        "ERIKSSON<<ANNA<MARIA<<<<<<<<<<",
+    ];
+
+    /// A search that has seen three rows, and weighs them after each look. `first` is what the first look takes the D of ID for, and
+    /// how likely; the second sees it clearly.
+    fn after_two_looks(first: (char, f32)) -> Search {
+        let quad = Quad { corners: [[0.0, 0.0], [300.0, 0.0], [300.0, 10.0], [0.0, 10.0]] };
+        let rows = CARD.map(|_| Row { quad, seen: true, line: None }).into();
+        let candidate = Candidate { rows, fillers: 30, one_line: false };
+        let mut search = Search { candidates: vec![Looked::new(candidate)], ..Search::default() };
+        let limits = Bundle::open(None).unwrap().document_thresholds().reading.clone();
+        let doubtful = Noise { confusions: vec![(1, first.0, first.1)], ..Noise::none() };
+        for noise in [doubtful, Noise::none()] {
+            for (looks, line) in search.candidates[0].looks.iter_mut().zip(CARD) {
+                let of_this_row = if line == CARD[0] { &noise } else { &Noise::none() };
+                looks.push(frames_of(line, of_this_row));
+            }
+            search.weigh(0, &AS_FOUND[0], &limits, Date::constant(2026, 11, 26));
+        }
+        search
+    }
+
+    #[test]
+    fn a_second_look_confirms_what_the_first_doubted() {
+        assert!(after_two_looks(('D', 0.0)).is_valid());
+        assert!(after_two_looks(('B', 0.3)).is_valid());
+    }
+
+    #[test]
+    fn a_second_look_does_not_overrule_a_look_alike_that_no_digit_covers() {
+        let search = after_two_looks(('O', 0.985));
+        assert!(!search.is_valid());
+        assert!(search.best.is_some(), "it is still what fits best");
+    }
+}

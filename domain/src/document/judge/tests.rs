@@ -17,6 +17,7 @@ fn thresholds() -> DocumentThresholds {
         min_colour: Some(0.02),
         max_screen: Some(4.0),
         max_field_noise: None,
+        numbers_as_published: true,
         min_twin_sharpness: None,
         max_cut_lines: 2,
         min_failed_digit_certainty: 0.9,
@@ -317,6 +318,24 @@ fn a_sign_of_a_copy_or_a_screen_is_for_a_person_and_no_refusal() {
     // Without a threshold a signal is only for information.
     given(|o| o.signals.field_noise = Some(9.0), (Decision::Pass, &[]));
     given(|o| o.signals = DocumentSignals::default(), (Decision::Pass, &[]));
+}
+
+#[test]
+fn a_number_that_its_issuer_does_not_give_is_for_a_person_and_no_refusal() {
+    let claim = Claim { document_type: Some(DocumentType::Passport), country: Some("NLD".into()) };
+    let judged = |number: &str, thresholds: &DocumentThresholds| {
+        let mut observation = passport();
+        let fields = observation.fields.as_mut().unwrap();
+        (fields.issuer, fields.number) = ("NLD".into(), number.into());
+        observation.visual.number = Some(number.into());
+        judge(&observation, thresholds, &claim, Some(&owner()), TODAY)
+    };
+    assert_eq!(judged("SPECI2014", &thresholds()).decision, Decision::Pass);
+    let review = Verdict { decision: Decision::Review, reasons: vec![ReasonCode::DocumentUncertain] };
+    assert_eq!(judged("SPECO2014", &thresholds()), review);
+    // What was judged before the rule was made is judged the same when it is audited.
+    let before = DocumentThresholds { numbers_as_published: false, ..thresholds() };
+    assert_eq!(judged("SPECO2014", &before).decision, Decision::Pass);
 }
 
 #[test]
