@@ -17,7 +17,9 @@ mod zone;
 use std::borrow::Cow;
 
 use jiff::civil::Date;
-use reinstate_domain::document::{DocumentObservation, DocumentThresholds, compare_zones};
+use reinstate_domain::document::{
+    ComparedField, DocumentObservation, DocumentThresholds, MrzFields, VisualFields, compare_zones,
+};
 use reinstate_domain::evidence::ModelRef;
 
 use crate::face::CenterFace;
@@ -193,12 +195,26 @@ fn is_believed(found: &Found, observation: &DocumentObservation, thresholds: &Do
     if all_but_number {
         return false;
     }
+    // A reflection burns strokes away and a finger hides the beginning of a row, which leaves other letters and no state's code. A forger
+    // who alters a name or a number does neither: where the print says otherwise, the zone was misread, and accuses nobody.
+    let obscured = observation.quality.text_glare > 0.0 || !found.zone.has_a_states_code();
+    if obscured && is_contradicted(visual, fields) {
+        return false;
+    }
     let blurred = sharpness < thresholds.min_sharpness;
     let soft = thresholds.min_twin_sharpness.is_some_and(|least| sharpness < least);
     // Where one given name is found and the next is not, that one was misread, here or in the zone.
     let in_part = visual.surname.is_some() && visual.given_names.is_some() && !whole;
     let twins = found.zone.has_twins() && !found.at_first_sight;
     confirmed || !(blurred || soft && (twins || in_part))
+}
+
+/// Whether the print says otherwise of the number or the names: of characters that no check digit tells from all others.
+fn is_contradicted(visual: &VisualFields, fields: &MrzFields) -> bool {
+    compare_zones(visual, fields).iter().any(|compared| {
+        let names_or_number = [ComparedField::Number, ComparedField::Surname, ComparedField::GivenNames];
+        !compared.agrees && names_or_number.contains(&compared.field)
+    })
 }
 
 /// For the fuzz target: frames out of bytes.
@@ -240,8 +256,6 @@ pub(crate) mod fuzz {
 
 #[cfg(test)]
 mod tests {
-    use reinstate_domain::document::VisualFields;
-
     use super::mrz::read_zone;
     use super::mrz::testing::{Noise, frames_of};
     use super::*;
@@ -298,6 +312,30 @@ mod tests {
         believes(&print, 0.9, true, false);
         let hardly_legible = VisualFields { birth_date: None, ..print };
         believes(&hardly_legible, 0.9, true, true);
+    }
+
+    #[test]
+    fn what_the_print_says_otherwise_was_misread_under_a_reflection_and_forged_in_a_clear_picture() {
+        let other_number = VisualFields { number: Some("L898902C5".into()), ..print() };
+        let other_name = VisualFields { surname: Some("Eriksdon".into()), ..print() };
+        for (visual, believed_under_a_reflection) in
+            [(other_number, false), (other_name, false), (print(), true)]
+        {
+            believes(&visual, 0.9, true, true);
+            let mut observation = beside(visual, 0.9);
+            observation.quality.text_glare = 0.05;
+            let believed = is_believed(&erikssons(true), &observation, &thresholds());
+            assert_eq!(believed, believed_under_a_reflection);
+        }
+    }
+
+    #[test]
+    fn a_zone_of_no_state_that_the_print_contradicts_was_misread() {
+        let mut found = erikssons(true);
+        found.zone.fields.as_mut().unwrap().issuer = "ADA".into();
+        assert!(is_believed(&found, &beside(print(), 0.9), &thresholds()));
+        let visual = VisualFields { surname: Some("Eriksdon".into()), ..print() };
+        assert!(!is_believed(&found, &beside(visual, 0.9), &thresholds()));
     }
 
     #[test]

@@ -80,5 +80,10 @@ fn weigh_one(cells: &mut [[f32; SYMBOLS]]) {
 /// A nationality may be left out.
 fn is_listed(code: [Symbol; 3]) -> bool {
     let code: String = code.into_iter().filter(|symbol| *symbol != FILLER).map(character).collect();
-    code.is_empty() || mrz::country_name(&code).is_some()
+    code.is_empty() || is_a_states(&code)
+}
+
+/// Whether ICAO 9303-3 §5 lists the code.
+pub(super) fn is_a_states(code: &str) -> bool {
+    mrz::country_name(code).is_some()
 }

@@ -59,6 +59,11 @@ impl Zone {
         self.fields.as_ref().is_some_and(|fields| fields.number.contains(TWINS))
     }
 
+    /// Whether the issuer's code is one of a state.
+    pub(crate) fn has_a_states_code(&self) -> bool {
+        self.fields.as_ref().is_none_or(|fields| codes::is_a_states(&fields.issuer))
+    }
+
     /// Whether another reading of the same rows saw a look-alike where no check digit would tell.
     pub(crate) fn is_told_otherwise_by(&self, other: &MrzReading) -> bool {
         if self.reading.format != other.format {
