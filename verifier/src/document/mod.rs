@@ -191,7 +191,8 @@ fn is_believed(found: &Found, observation: &DocumentObservation, thresholds: &Do
         && visual.surname.is_some()
         && whole
         && visual.birth_date.is_some()
-        && visual.expiry_date.is_some();
+        && visual.expiry_date.is_some()
+        && is_confirmed(visual, fields);
     if all_but_number {
         return false;
     }
@@ -207,6 +208,13 @@ fn is_believed(found: &Found, observation: &DocumentObservation, thresholds: &Do
     let in_part = visual.surname.is_some() && visual.given_names.is_some() && !whole;
     let twins = found.zone.has_twins() && !found.at_first_sight;
     confirmed || !(blurred || soft && (twins || in_part))
+}
+
+/// Whether the print says the same of everything that can be compared. The zone of another document is no misread one.
+fn is_confirmed(visual: &VisualFields, fields: &MrzFields) -> bool {
+    compare_zones(visual, fields)
+        .iter()
+        .all(|compared| compared.agrees || compared.field == ComparedField::Sex)
 }
 
 /// Whether the print says otherwise of the number or the names: of characters that no check digit tells from all others.
@@ -310,8 +318,10 @@ mod tests {
     fn a_number_that_alone_is_not_printed_was_misread() {
         let print = VisualFields { number: None, ..print() };
         believes(&print, 0.9, true, false);
-        let hardly_legible = VisualFields { birth_date: None, ..print };
+        let hardly_legible = VisualFields { birth_date: None, ..print.clone() };
         believes(&hardly_legible, 0.9, true, true);
+        // That is another person's zone.
+        believes(&VisualFields { surname: Some("Bernoulli".into()), ..print }, 0.9, true, true);
     }
 
     #[test]
