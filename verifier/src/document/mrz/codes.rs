@@ -1,6 +1,8 @@
 //! Codes of states, read as wholes: of letters that look alike, those that make a code are likelier than those that make none. And
 //! the code of the document, whose second letter is nearly always one of a few.
 
+use reinstate_domain::document::MrzFields;
+
 use super::alphabet::{FILLER, LETTERS, SYMBOLS, Symbol, character};
 use super::choose::{best, confusable};
 use super::layout::{Cell, Layout};
@@ -81,6 +83,12 @@ fn weigh_one(cells: &mut [[f32; SYMBOLS]]) {
 fn is_listed(code: [Symbol; 3]) -> bool {
     let code: String = code.into_iter().filter(|symbol| *symbol != FILLER).map(character).collect();
     code.is_empty() || is_a_states(&code)
+}
+
+/// Whether the nationality can be one. A code that is not listed is a printer's or a state's own, and then the issuer has it too; by itself it
+/// was misread: EBP for ESP.
+pub(super) fn is_possible(fields: &MrzFields) -> bool {
+    fields.nationality.is_empty() || fields.nationality == fields.issuer || is_a_states(&fields.nationality)
 }
 
 /// Whether ICAO 9303-3 §5 lists the code.

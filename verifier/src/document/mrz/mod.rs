@@ -210,7 +210,8 @@ fn assemble(
         let supported = repairs.is_empty()
             || layout.checks.len() >= FEWEST_FOR_REPAIR
                 && leans_on_certainty(layout, cells, &seen, &confirmed.symbols, limits);
-        (clear && supported && confirmed.margin >= least).then_some((text, repairs, fields))
+        let codes = codes::is_possible(&fields);
+        (clear && supported && codes && confirmed.margin >= least).then_some((text, repairs, fields))
     });
     let (reading, fields) = match accepted {
         Some((text, repairs, fields)) => {

@@ -219,6 +219,17 @@ fn a_second_letter_of_the_document_is_what_most_have_unless_it_is_clear() {
 }
 
 #[test]
+fn a_nationality_that_is_in_no_list_is_the_issuers_own_or_was_misread() {
+    let of = |issuer: &str, nationality: &str| {
+        let card = [TD2[0].replacen("UTO", issuer, 1), TD2[1].replacen("UTO", nationality, 1)];
+        clearly(&[&card[0], &card[1]]).reading.valid
+    };
+    assert!(of("ESP", "ESP") && of("D<<", "ESP") && of("UTO", "XXA"));
+    assert!(of("CMW", "CMW"));
+    assert!(!of("ESP", "EBP"));
+}
+
+#[test]
 fn a_reading_is_told_otherwise_by_a_look_alike_that_no_digit_covers() {
     let reading = |lines: &[&str]| clearly(lines).reading;
     let card = |first: &str| reading(&[first, TD1[1], TD1[2]]);
