@@ -196,14 +196,14 @@ fn is_believed(found: &Found, observation: &DocumentObservation, thresholds: &Do
     if all_but_number {
         return false;
     }
-    let blurred = sharpness < thresholds.min_sharpness;
-    let soft = thresholds.min_twin_sharpness.is_some_and(|least| sharpness < least);
-    // A reflection burns strokes away, blur fills them, and a finger hides the beginning of a row, which leaves other letters and no state's
-    // code. A forger who alters a name or a number does none of it: where the print says otherwise, either was misread, and accuses nobody.
-    let obscured = observation.quality.text_glare > 0.0 || soft || !found.zone.has_a_states_code();
+    // A reflection burns strokes away and a finger hides the beginning of a row, which leaves other letters and no state's code. A forger
+    // who alters a name or a number does neither: where the print says otherwise, the zone was misread, and accuses nobody.
+    let obscured = observation.quality.text_glare > 0.0 || !found.zone.has_a_states_code();
     if obscured && is_contradicted(visual, fields) {
         return false;
     }
+    let blurred = sharpness < thresholds.min_sharpness;
+    let soft = thresholds.min_twin_sharpness.is_some_and(|least| sharpness < least);
     // Where one given name is found and the next is not, that one was misread, here or in the zone.
     let in_part = visual.surname.is_some() && visual.given_names.is_some() && !whole;
     let twins = found.zone.has_twins() && !found.at_first_sight;
