@@ -17,9 +17,7 @@ mod zone;
 use std::borrow::Cow;
 
 use jiff::civil::Date;
-use reinstate_domain::document::{
-    ComparedField, DocumentObservation, DocumentThresholds, MrzFields, VisualFields, compare_zones,
-};
+use reinstate_domain::document::{ComparedField, DocumentObservation, DocumentThresholds, compare_zones};
 use reinstate_domain::evidence::ModelRef;
 
 use crate::face::CenterFace;
@@ -186,20 +184,30 @@ fn is_believed(found: &Found, observation: &DocumentObservation, thresholds: &Do
     // A visual zone whose name is lost may have its number misread in the same way.
     let confirmed =
         visual.number.is_some() && visual.surname.is_some() && (whole || fields.given_names.is_empty());
-    // Where the print shows all that the zone says but its number, the number was misread.
+    let compared = compare_zones(visual, fields);
+    let contradicted =
+        |fields: &[ComparedField]| compared.iter().any(|of| !of.agrees && fields.contains(&of.field));
+    // Where the print shows all that the zone says but its number, the number was misread. Where it shows something else, the zone is
+    // another document's.
     let all_but_number = visual.number.is_none()
         && visual.surname.is_some()
         && whole
         && visual.birth_date.is_some()
         && visual.expiry_date.is_some()
-        && is_confirmed(visual, fields);
+        && !contradicted(&[
+            ComparedField::Surname,
+            ComparedField::GivenNames,
+            ComparedField::BirthDate,
+            ComparedField::ExpiryDate,
+        ]);
     if all_but_number {
         return false;
     }
     // A reflection burns strokes away and a finger hides the beginning of a row, which leaves other letters and no state's code. A forger
     // who alters a name or a number does neither: where the print says otherwise, the zone was misread, and accuses nobody.
     let obscured = observation.quality.text_glare > 0.0 || !found.zone.has_a_states_code();
-    if obscured && is_contradicted(visual, fields) {
+    // Of these characters no check digit tells one from all others.
+    if obscured && contradicted(&[ComparedField::Number, ComparedField::Surname, ComparedField::GivenNames]) {
         return false;
     }
     let blurred = sharpness < thresholds.min_sharpness;
@@ -208,21 +216,6 @@ fn is_believed(found: &Found, observation: &DocumentObservation, thresholds: &Do
     let in_part = visual.surname.is_some() && visual.given_names.is_some() && !whole;
     let twins = found.zone.has_twins() && !found.at_first_sight;
     confirmed || !(blurred || soft && (twins || in_part))
-}
-
-/// Whether the print says the same of everything that can be compared. The zone of another document is no misread one.
-fn is_confirmed(visual: &VisualFields, fields: &MrzFields) -> bool {
-    compare_zones(visual, fields)
-        .iter()
-        .all(|compared| compared.agrees || compared.field == ComparedField::Sex)
-}
-
-/// Whether the print says otherwise of the number or the names: of characters that no check digit tells from all others.
-fn is_contradicted(visual: &VisualFields, fields: &MrzFields) -> bool {
-    compare_zones(visual, fields).iter().any(|compared| {
-        let names_or_number = [ComparedField::Number, ComparedField::Surname, ComparedField::GivenNames];
-        !compared.agrees && names_or_number.contains(&compared.field)
-    })
 }
 
 /// For the fuzz target: frames out of bytes.
@@ -264,6 +257,8 @@ pub(crate) mod fuzz {
 
 #[cfg(test)]
 mod tests {
+    use reinstate_domain::document::VisualFields;
+
     use super::mrz::read_zone;
     use super::mrz::testing::{Noise, frames_of};
     use super::*;

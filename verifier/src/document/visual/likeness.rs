@@ -6,6 +6,7 @@ use crate::document::line::Line;
 const MOST_WORDS: usize = 5;
 /// Differing characters up to which a text is taken for an altered value, as a share of its length.
 const NEARLY: f32 = 0.25;
+
 /// Every run of up to five words of a text.
 pub(super) fn runs(text: &str) -> Vec<String> {
     let words: Vec<&str> = text.split_whitespace().collect();
