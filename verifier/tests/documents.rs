@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
 use jiff::civil::{Date, date};
-use reinstate_domain::document::{Claim, ComparedField, DocumentObservation, DocumentType, judge};
+use reinstate_domain::document::{Claim, ComparedField, DocumentObservation, DocumentType, MrzFormat, judge};
 use reinstate_domain::evidence::{Decision, Verdict};
 use reinstate_domain::identity::Identity;
 use reinstate_domain::reason::ReasonCode;
@@ -241,6 +241,28 @@ fn a_blurred_photo_is_never_read_as_another_name_or_number() {
         let mrz = examined.observation.mrz.unwrap();
         assert!(!mrz.valid || mrz.lines == taken.label.mrz, "{}", shot.id);
     }
+}
+
+#[test]
+fn a_visa_whose_last_fillers_a_finger_hides_is_not_read_as_the_smaller_visa() {
+    let visa =
+        Document::invented(Kind::VisaA, "SWE", 13).draw(&Fonts::load().unwrap(), &portrait(), &[]).front;
+    let read = |page: &Page| {
+        let photo = Camera::good(13).photograph(page).unwrap().jpeg;
+        reader().examine(&photo, None, TODAY).unwrap().observation.mrz.unwrap()
+    };
+    assert_eq!((read(&visa).valid, read(&visa).lines), (true, visa.truth.mrz.clone()));
+    let [left, top, width, height] = visa.truth.areas["mrz"];
+    // 36 of the 44 characters are left.
+    let finger = left + width * 36.2 / 44.0;
+    let mut held = visa.clone();
+    for (x, y, pixel) in held.image.enumerate_pixels_mut() {
+        if x as f32 > finger && (top - height..top + 2.0 * height).contains(&(y as f32)) {
+            *pixel = image::Rgb([150, 104, 84]);
+        }
+    }
+    let reading = read(&held);
+    assert_eq!((reading.format, reading.valid), (MrzFormat::MrvB, false));
 }
 
 #[test]

@@ -161,8 +161,9 @@ impl DocumentReader {
         }
         let (place, portrait) = portrait.unzip();
         observation.portrait = place;
-        if let Some((_, mut found)) = found {
-            if !is_believed(&found, &observation, look.thresholds) {
+        if let Some((side, mut found)) = found {
+            if !is_believed(&found, &observation, look.thresholds) || !is_whole(&found, &pages[side].picture)?
+            {
                 found.zone.retract();
             }
             observation.mrz = Some(found.zone.reading);
@@ -173,6 +174,19 @@ impl DocumentReader {
         }
         Ok(DocumentExamination { observation, portrait, timings })
     }
+}
+
+/// Whether nothing of the zone can be hidden behind the ends of its rows.
+fn is_whole(found: &Found, picture: &Picture) -> Result<bool, Error> {
+    if !found.zone.may_go_on() {
+        return Ok(true);
+    }
+    for row in &found.quads {
+        if !quality::ends_on_paper(picture, row, found.zone.width())? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Whether a zone may count as read beside this visual zone, in a picture of this sharpness. Blur makes one letter of another and

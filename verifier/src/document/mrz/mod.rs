@@ -64,6 +64,17 @@ impl Zone {
         self.fields.as_ref().is_none_or(|fields| codes::is_a_states(&fields.issuer))
     }
 
+    /// Whether no check digit stands at the end of its rows, so that only the paper after them says how long they are. A larger
+    /// visa whose last fillers are hidden reads like a smaller one.
+    pub(crate) fn may_go_on(&self) -> bool {
+        self.reading.format == MrzFormat::MrvB
+    }
+
+    /// Characters of a row.
+    pub(crate) fn width(&self) -> usize {
+        Layout::of(self.reading.format).width
+    }
+
     /// Whether another reading of the same rows saw a look-alike where no check digit would tell.
     pub(crate) fn is_told_otherwise_by(&self, other: &MrzReading) -> bool {
         if self.reading.format != other.format {

@@ -80,15 +80,15 @@ pub(super) fn is_misread(text: &str, name: &str) -> bool {
 /// Letters from which the beginning or the end of a name is what is left of it.
 const FEWEST_LETTERS: usize = 4;
 
-/// Whether the text is the name but for an Œ.
+/// Whether the text is the name but for an Œ or an Ĳ.
 pub(super) fn is_ligature(text: &str, name: &str) -> bool {
     let (text, name) = (letters(text), letters(name));
     text != name && without_ligature(&text) == without_ligature(&name)
 }
 
-/// Œ is read as CE, the zone has OE.
+/// Œ is read as CE, the zone has OE. The Dutch Ĳ, whose parts run together in bold capitals, is read as U.
 fn without_ligature(letters: &str) -> String {
-    letters.replace("CE", "OE")
+    letters.replace("CE", "OE").replace("IJ", "U")
 }
 
 /// The run of words that is this number but for a few characters, each of which was read with at least this certainty.
@@ -127,6 +127,7 @@ mod tests {
     fn what_a_recogniser_makes_of_a_name_is_no_other_name() {
         for (text, name) in [
             ("BCEUF", "BOEUF"),
+            ("USSELSTEIN", "IJSSELSTEIN"),
             ("AERO", "AEROE"),
             ("NDSTRÖM", "LINDSTROEM"),
             ("LINDSTR", "LINDSTROEM"),
@@ -138,6 +139,16 @@ mod tests {
             [("ERIKSEN", "ERIKSSON"), ("BRUN", "BRAUN MEIER"), ("MARTEN", "MARTIN"), ("SON", "ERIKSSON")]
         {
             assert!(!is_misread(text, name), "{text} {name}");
+        }
+    }
+
+    #[test]
+    fn a_ligature_that_a_recogniser_does_not_know_is_what_it_makes_of_it() {
+        for (text, name) in [("BCEUF", "BOEUF"), ("USSELSTEIN", "IJSSELSTEIN"), ("DUK", "DIJK")] {
+            assert!(is_ligature(text, name), "{text} {name}");
+        }
+        for (text, name) in [("DUK", "DUIK"), ("DIK", "DIJK"), ("DIJK", "DIJK")] {
+            assert!(!is_ligature(text, name), "{text} {name}");
         }
     }
 
