@@ -321,6 +321,15 @@ fn a_terrible_photo_asks_for_another_and_accuses_of_nothing() {
 }
 
 #[test]
+fn a_hand_that_moved_is_told_so_in_whichever_direction_it_moved() {
+    for angle in [0.0, 45.0, 90.0] {
+        let mut camera = Camera::good(4);
+        (camera.settings.motion, camera.settings.motion_angle) = (24.0, angle);
+        Story::of(4).passport_is(camera, Decision::Fail, &[ReasonCode::DocumentBlurred]);
+    }
+}
+
+#[test]
 fn a_photo_of_something_else_is_no_document() {
     let photo = std::fs::read(cache_dir().join("photos/obama.jpg")).unwrap();
     let examination = reader().examine(&photo, None, TODAY).unwrap();

@@ -9,8 +9,8 @@ use jiff::civil::Date;
 use super::name::{NameMatch, is_same_but_for_marks, match_given_names, match_surname};
 use super::number;
 use super::{
-    Claim, ComparedField, DocumentObservation, DocumentSignals, DocumentThresholds, DocumentType,
-    FieldComparison, MrzFields, MrzFormat, MrzReading, VisualFields,
+    Claim, ComparedField, DocumentObservation, DocumentQuality, DocumentSignals, DocumentThresholds,
+    DocumentType, FieldComparison, MrzFields, MrzFormat, MrzReading, VisualFields,
 };
 use crate::evidence::{Decision, Verdict};
 use crate::identity::Identity;
@@ -29,11 +29,18 @@ pub fn judge(
         return fail([fault]);
     }
     let picture = faults_of_the_picture(observation, thresholds);
+    // What a bad picture shows may be the picture's doing.
+    let accuses = picture.is_empty() || !thresholds.accuse_in_clear_pictures_only;
     match (&observation.mrz, &observation.fields) {
         (Some(mrz), Some(fields)) if mrz.valid => {
-            let wrong = contradictions(observation, mrz, fields, claim, identity, today);
+            let zones_disagree = compare(&observation.visual, fields).disagreements > 0;
+            let altered = zones_disagree && accuses;
+            let wrong = contradictions(observation, mrz, fields, claim, identity, today, altered);
             if !wrong.is_empty() {
                 return fail(wrong);
+            }
+            if zones_disagree {
+                return fail(picture);
             }
             let open = open_questions(observation, thresholds, mrz, fields, identity);
             match (open.is_empty(), picture.is_empty()) {
@@ -43,7 +50,9 @@ pub fn judge(
                 (false, true) => Verdict { decision: Decision::Review, reasons: open },
             }
         }
-        (Some(mrz), _) if failed_as_printed(mrz, thresholds) => fail([ReasonCode::DocumentCheckDigitFailed]),
+        (Some(mrz), _) if accuses && failed_as_printed(mrz, thresholds) => {
+            fail([ReasonCode::DocumentCheckDigitFailed])
+        }
         (Some(_), _) => fail(or_unreadable(picture)),
         (None, _) => without_mrz(observation, thresholds, picture, claim, identity, today),
     }
@@ -70,7 +79,7 @@ fn faults_of_the_picture(
         return vec![if dark { ReasonCode::DocumentDark } else { ReasonCode::DocumentNotFound }];
     }
     [
-        (quality.sharpness < thresholds.min_sharpness, ReasonCode::DocumentBlurred),
+        (is_blurred(quality, thresholds), ReasonCode::DocumentBlurred),
         (
             quality.glare > thresholds.max_glare
                 || thresholds.max_text_glare.is_some_and(|most| quality.text_glare > most),
@@ -85,6 +94,11 @@ fn faults_of_the_picture(
     .collect()
 }
 
+fn is_blurred(quality: &DocumentQuality, thresholds: &DocumentThresholds) -> bool {
+    let least = quality.least_sharpness.zip(thresholds.min_least_sharpness);
+    quality.sharpness < thresholds.min_sharpness || least.is_some_and(|(measured, least)| measured < least)
+}
+
 /// Read with certainty, and the digits disagree nevertheless: that is how it was printed, or altered.
 fn failed_as_printed(mrz: &MrzReading, thresholds: &DocumentThresholds) -> bool {
     !mrz.valid
@@ -92,7 +106,8 @@ fn failed_as_printed(mrz: &MrzReading, thresholds: &DocumentThresholds) -> bool 
         && mrz.certainty >= thresholds.min_failed_digit_certainty
 }
 
-/// What speaks against a document whose machine-readable zone is valid.
+/// What speaks against a document whose machine-readable zone is valid. `altered`: the zones say different things, in a picture in
+/// which that counts.
 fn contradictions(
     observation: &DocumentObservation,
     mrz: &MrzReading,
@@ -100,6 +115,7 @@ fn contradictions(
     claim: &Claim,
     identity: Option<&Identity>,
     today: Date,
+    altered: bool,
 ) -> Vec<ReasonCode> {
     let mut reasons = Vec::new();
     if !is_of_the_type(mrz.format, &fields.code, claim.document_type)
@@ -113,7 +129,7 @@ fn contradictions(
     }
     // Nobody is born after the end of his document.
     let impossible = fields.birth_date.zip(fields.expiry_date).is_some_and(|(birth, expiry)| birth >= expiry);
-    if impossible || compare(&observation.visual, fields).disagreements > 0 {
+    if impossible || altered {
         reasons.push(ReasonCode::DocumentFieldsDisagree);
     }
     if let Some(identity) = identity {

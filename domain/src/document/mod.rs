@@ -205,8 +205,11 @@ pub struct DocumentQuality {
     pub text_lines: u32,
     /// Median height of a line of text, in pixels.
     pub text_height: f32,
-    /// Steepness of the strokes of the text, 0 to 1, independent of contrast.
+    /// Steepness of the strokes of the text along its lines, 0 to 1, independent of contrast.
     pub sharpness: f32,
+    /// The same in the direction in which it is least: a hand that moves blurs what lies in its way. Older findings have none.
+    #[serde(default)]
+    pub least_sharpness: Option<f32>,
     /// Share of the page, 0 to 1, that is burnt out to white inside otherwise darker surroundings.
     pub glare: f32,
     /// Share of the lines of text, 0 to 1, that a reflection touches.
@@ -227,6 +230,8 @@ pub struct DocumentThresholds {
     /// Pixels; below it the picture is too small to read.
     pub min_text_height: f32,
     pub min_sharpness: f32,
+    #[serde(default)]
+    pub min_least_sharpness: Option<f32>,
     pub max_glare: f32,
     /// Share of lines that a reflection may touch.
     #[serde(default)]
@@ -246,6 +251,10 @@ pub struct DocumentThresholds {
     /// Whether a person looks at a number of a form that its issuer does not give.
     #[serde(default)]
     pub numbers_as_published: bool,
+    /// Whether check digits that fail and zones that disagree speak against the document only in a picture without faults. In
+    /// another they ask for a better one.
+    #[serde(default)]
+    pub accuse_in_clear_pictures_only: bool,
     /// Sharpness below which a G or 6 of the number, one shape in a blurred picture and one value to the check digits, counts
     /// as read only when the first recogniser had no doubt or the visual zone has the same number and names.
     #[serde(default)]

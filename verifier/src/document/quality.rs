@@ -39,7 +39,9 @@ pub(crate) fn measure(page: &Page) -> Result<DocumentQuality, Error> {
         return Ok(quality);
     }
     quality.text_height = median(text.iter().map(|line| line.quad.height()).collect());
-    quality.sharpness = sharpness(page, &text)?;
+    let directions = sharpness(page, &text)?;
+    quality.sharpness = directions[0];
+    quality.least_sharpness = directions.into_iter().reduce(f32::min);
     let cut = |line: &&&Line| line.quad.touches_edge(page.size(), -RIM * line.quad.height());
     quality.cut_lines = text.iter().filter(cut).count() as u32;
     let light = light(&page.picture, &text)?;
@@ -53,27 +55,34 @@ fn median(mut values: Vec<f32>) -> f32 {
     values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
-/// The median over lines of: the steepest steps between neighbouring pixels (their 98th percentile) over the contrast of
-/// the line, at the height that the recogniser sees. A clear stroke of that size rises within two or three pixels.
-fn sharpness(page: &Page, text: &[&Line]) -> Result<f32, Error> {
+/// Along the lines, down, and along both diagonals, the median over lines of: the steepest steps between neighbouring pixels (their
+/// 98th percentile) over the contrast of the line, at the height that the recogniser sees. A clear stroke of that size rises within
+/// two or three pixels.
+fn sharpness(page: &Page, text: &[&Line]) -> Result<[f32; 4], Error> {
     let picture = page.picture.mat()?;
     let mut longest = text.to_vec();
     longest.sort_by(|a, b| b.quad.width().total_cmp(&a.quad.width()));
-    let mut measured = Vec::new();
+    let mut measured: [Vec<f32>; 4] = Default::default();
     for line in longest.iter().take(MEASURED) {
         let mut grey = Mat::default();
         cvt_color(&strip(&picture, &line.quad)?, &mut grey, COLOR_RGB2GRAY, 0)?;
-        let mut levels = Vec::with_capacity((grey.rows() * grey.cols()) as usize);
-        let mut steps = Vec::with_capacity(levels.capacity());
-        for y in 0..grey.rows() {
-            let row = grey.at_row::<u8>(y)?;
-            levels.extend_from_slice(row);
-            steps.extend(row.windows(2).map(|pair| pair[0].abs_diff(pair[1])));
-        }
+        let mut levels = grey.data_bytes()?.to_vec();
         let contrast = percentile(&mut levels, 0.95).saturating_sub(percentile(&mut levels, 0.05));
-        measured.push(f32::from(percentile(&mut steps, 0.98)) / f32::from(contrast.max(8)));
+        let rows: Vec<&[u8]> = grey.data_bytes()?.chunks_exact(grey.cols() as usize).collect();
+        let between = |a: usize, b: usize, down: usize| -> Vec<u8> {
+            let pairs = rows.iter().zip(&rows[down..]);
+            pairs.flat_map(|(row, other)| row[a..].iter().zip(&other[b..])).map(step).collect()
+        };
+        let mut steps = [between(0, 1, 0), between(0, 0, 1), between(0, 1, 1), between(1, 0, 1)];
+        for (measured, steps) in measured.iter_mut().zip(&mut steps) {
+            measured.push(f32::from(percentile(steps, 0.98)) / f32::from(contrast.max(8)));
+        }
     }
-    Ok(median(measured).min(1.0))
+    Ok(measured.map(|measured| median(measured).min(1.0)))
+}
+
+fn step((a, b): (&u8, &u8)) -> u8 {
+    a.abs_diff(*b)
 }
 
 /// The value that this share of the values does not exceed.

@@ -11,6 +11,7 @@ fn thresholds() -> DocumentThresholds {
         min_text_lines: 3,
         min_text_height: 8.0,
         min_sharpness: 0.2,
+        min_least_sharpness: Some(0.2),
         max_glare: 0.1,
         max_text_glare: Some(0.2),
         min_brightness: Some(0.15),
@@ -18,6 +19,7 @@ fn thresholds() -> DocumentThresholds {
         max_screen: Some(4.0),
         max_field_noise: None,
         numbers_as_published: true,
+        accuse_in_clear_pictures_only: true,
         min_twin_sharpness: None,
         max_cut_lines: 2,
         min_failed_digit_certainty: 0.9,
@@ -60,6 +62,7 @@ fn passport() -> DocumentObservation {
             text_lines: 24,
             text_height: 22.0,
             sharpness: 0.6,
+            least_sharpness: Some(0.6),
             glare: 0.0,
             text_glare: 0.0,
             brightness: 0.6,
@@ -175,6 +178,48 @@ fn a_clearly_read_zone_that_fails_its_own_digits_is_no_retake() {
 #[test]
 fn a_bad_picture_does_not_matter_once_everything_was_read() {
     given(|o| o.quality.sharpness = 0.1, (Decision::Pass, &[]));
+}
+
+#[test]
+fn what_is_blurred_in_one_direction_is_blurred() {
+    given(
+        |o| {
+            unread(o, 0.4);
+            o.quality.least_sharpness = Some(0.1);
+        },
+        (Decision::Fail, &[ReasonCode::DocumentBlurred]),
+    );
+}
+
+#[test]
+fn a_bad_picture_asks_for_a_better_one_where_a_clear_one_accuses() {
+    let disagrees = |o: &mut DocumentObservation| o.visual.surname = Some("Eriksdon".into());
+    let fails_its_digits = |o: &mut DocumentObservation| unread(o, 0.95);
+    let dark = |o: &mut DocumentObservation| o.quality.brightness = 0.1;
+    for (accusation, spoil) in [
+        (ReasonCode::DocumentFieldsDisagree, &disagrees as &dyn Fn(&mut DocumentObservation)),
+        (ReasonCode::DocumentCheckDigitFailed, &fails_its_digits),
+    ] {
+        given(spoil, (Decision::Fail, &[accusation]));
+        let in_the_dark = |o: &mut DocumentObservation| {
+            spoil(o);
+            dark(o);
+        };
+        given(in_the_dark, (Decision::Fail, &[ReasonCode::DocumentDark]));
+        // What was judged before the rule was made is judged the same when it is audited.
+        let before = DocumentThresholds { accuse_in_clear_pictures_only: false, ..thresholds() };
+        let mut observation = passport();
+        in_the_dark(&mut observation);
+        let verdict = judge(&observation, &before, &passport_of_utopia(), Some(&owner()), TODAY);
+        assert_eq!(verdict.reasons, [accusation]);
+    }
+    // The zone's own digits speak for its dates, whatever the picture is like.
+    let expired = |o: &mut DocumentObservation| {
+        o.fields.as_mut().unwrap().expiry_date = Some(date(2020, 4, 15));
+        disagrees(o);
+        dark(o);
+    };
+    given(expired, (Decision::Fail, &[ReasonCode::DocumentExpired]));
 }
 
 #[test]
@@ -392,7 +437,10 @@ fn an_observation_of_an_earlier_version_reads_back() {
         json.as_object_mut().unwrap().remove(field);
     }
     json["visual"].as_object_mut().unwrap().retain(|name, _| name != "issue_date" && name != "sex");
-    json["quality"].as_object_mut().unwrap().remove("text_glare");
+    json["quality"]
+        .as_object_mut()
+        .unwrap()
+        .retain(|name, _| name != "text_glare" && name != "least_sharpness");
     let read: DocumentObservation = serde_json::from_value(json).unwrap();
     assert_eq!(
         judge(&read, &thresholds(), &passport_of_utopia(), Some(&owner()), TODAY).decision,
