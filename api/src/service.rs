@@ -272,6 +272,10 @@ fn write_failed(error: &journal::Error) -> Problem {
             let detail = "Too many writers at the same account. Nothing was written; try again.";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "contended", detail)
         }
+        journal::Error::Clock(_) => {
+            let detail = "This instance's clock is wrong. Nothing was written; try another instance.";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "clock_differs", detail)
+        }
         journal::Error::Load(_) | journal::Error::Behind => Problem::read_model_behind(),
         journal::Error::Log(_) => Problem::log_unavailable(),
         journal::Error::Unreadable(_) | journal::Error::Unwritable(_) => Problem::internal(),

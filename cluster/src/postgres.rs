@@ -185,6 +185,26 @@ impl Postgres {
         run("psql", &mut psql)
     }
 
+    /// Sets a database's clock so many seconds ahead of the machine's, or back. Whoever is connected to it has to connect again.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub fn set_clock(&self, database: &str, ahead: i64) -> Result<(), Error> {
+        let shift = format!(
+            "CREATE SCHEMA IF NOT EXISTS shifted; \
+             CREATE OR REPLACE FUNCTION shifted.clock_timestamp() RETURNS timestamptz LANGUAGE sql \
+             AS 'SELECT pg_catalog.clock_timestamp() + interval ''{ahead} seconds'''; \
+             ALTER DATABASE {database} SET search_path = shifted, pg_catalog, public"
+        );
+        self.psql(database, &shift)?;
+        let others = "datname = current_database() AND pid <> pg_backend_pid()";
+        self.psql(
+            database,
+            &format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"),
+        )?;
+        Ok(())
+    }
+
     /// The `psql` of this server's version.
     #[must_use]
     pub fn program(&self, name: &str) -> PathBuf {

@@ -234,6 +234,39 @@ fn without_postgresql_what_is_in_memory_is_answered_until_it_is_back() {
 }
 
 #[test]
+fn a_clock_that_differs_by_an_hour_is_told_and_nothing_is_decided_by_it() {
+    let world = World::start(1, 2, 0);
+    let account = fresh_account("clock");
+    assert_eq!(enrol_as(&world.backend(), &account), Some(201));
+    let url = world.system.database_url();
+    let database = url.rsplit_once('/').unwrap().1;
+    // All of this test is on one host; what differs is the database's clock.
+    world.system.postgres.set_clock(database, -3600).unwrap();
+    for service in ["api-1", "api-2", "projector"] {
+        eventually("the word that the clocks differ", || {
+            world.unready(service).contains(&"clock".to_owned()).then_some(())
+        });
+    }
+    let path = format!("/v1/accounts/{account}/locks");
+    for _ in 0..2 {
+        let refused = world.backend().post(&path, Body::Json(&lock("owner_request"))).unwrap();
+        assert_eq!((refused.status, refused.json()["code"].as_str()), (503, Some("clock_differs")));
+        let read = world.backend().get(&format!("/v1/accounts/{account}")).unwrap();
+        assert_eq!((read.status, read.json()["status"].as_str()), (200, Some("active")));
+    }
+    let refused = world.service("projector").run_once(&["check"]).unwrap_err().to_string();
+    assert!(refused.contains("s ahead of that of"), "{refused}");
+
+    world.system.postgres.set_clock(database, 0).unwrap();
+    world.system.wait_until_ready().unwrap();
+    let locked = world.backend().post(&path, Body::Json(&lock("owner_request"))).unwrap();
+    let (status, entries) = (locked.status, locked.json()["version"].clone());
+    assert_eq!((status, entries), (201, json!(2)), "nothing of what was refused is in the log");
+    world.assert_clean();
+    world.system.stop().unwrap();
+}
+
+#[test]
 fn an_instance_that_is_told_to_end_answers_everything_that_it_takes_on() {
     let world = World::start(1, 2, 0);
     let (answered, unanswered) = (AtomicUsize::new(0), Mutex::new(Vec::new()));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use reinstate_domain::codes::CodeKey;
 use reinstate_store::blobs::{self, Artefacts, Blobs};
+use reinstate_store::clock::SharedClock as _;
 use reinstate_store::journal::Journal;
 use reinstate_store::keys::Keys;
 use reinstate_store::log::LogReader as _;
@@ -77,7 +78,8 @@ impl Stores {
         let artefacts = Arc::new(Artefacts::open(&settings.blobs)?);
         // A case names its policy by hash, so the policy is kept before any case does.
         artefacts.put(policy.text.clone().into()).await?;
-        let journal = Arc::new(Journal::new(Arc::clone(&log) as _, Arc::clone(&database) as _));
+        let journal = Journal::new(Arc::clone(&log) as _, Arc::clone(&database) as _);
+        let journal = Arc::new(journal.by(Arc::clone(&database) as _));
         let code_key = secrets::code_key(&master);
         Ok(Self { log, database, keys, blobs, artefacts, journal, policy, master, code_key })
     }
@@ -88,10 +90,14 @@ impl Stores {
         tasks.spawn(async move { journal.follow().await });
     }
 
-    /// The log and the database, as far as they are known to answer at the moment.
+    /// The log and the database, as far as they are known to answer at the moment, and the clock.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
-        let (log, database) = (Arc::clone(&self.log), Arc::clone(&self.database));
-        Readiness::default().with("log", move || log.health()).with("database", move || database.health())
+        let (log, database, clock) =
+            (Arc::clone(&self.log), Arc::clone(&self.database), Arc::clone(&self.database));
+        Readiness::default()
+            .with("log", move || log.health())
+            .with("database", move || database.health())
+            .with("clock", move || clock.difference().map(|difference| difference.to_string()))
     }
 }

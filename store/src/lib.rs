@@ -5,6 +5,7 @@
 
 pub mod attempts;
 pub mod blobs;
+pub mod clock;
 pub mod data_dir;
 pub mod journal;
 pub mod keys;

@@ -1,8 +1,18 @@
 //! What the journal promises: what was answered is in the log once, what was refused is not, whoever else writes.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll};
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
 
+use jiff::SignedDuration;
 use reinstate_domain::{
     account::{Answer, Command, Event, Refusal},
     codes::Channel,
@@ -11,6 +21,7 @@ use reinstate_domain::{
     wire,
 };
 use reinstate_store::{
+    clock::{Difference, SharedClock},
     journal::{Error, Executed, Journal, Written},
     log::{self, memory::Fault},
 };
@@ -247,6 +258,38 @@ async fn a_clock_that_goes_back_does_not_turn_the_log_back() {
     world.execute_on(&world.journal, &early, &Command::Lock { reason: "x".into(), at: None }).await.unwrap();
     let state = world.journal.load(&anna).await.unwrap();
     assert_eq!((state.version, state.time), (2, Some(request(&anna).now)));
+}
+
+/// A clock that is an hour off until it is set right.
+struct Beside(AtomicBool);
+
+impl SharedClock for Beside {
+    fn difference(&self) -> Option<Difference> {
+        let (ahead, most) = (SignedDuration::from_hours(1), Duration::from_secs(5));
+        (!self.0.load(Ordering::Relaxed)).then(|| Difference { at: "another".into(), ahead, most })
+    }
+}
+
+#[tokio::test]
+async fn a_process_whose_clock_differs_decides_nothing_until_it_agrees() {
+    let world = World::new(1);
+    let anna = account("anna");
+    world.must(&anna, [enrol()]).await;
+    let clock = Arc::new(Beside(AtomicBool::new(false)));
+    let journal = Journal::new(world.log.clone(), world.models.clone()).by(clock.clone());
+    let state = world.journal.load(&anna).await.unwrap();
+    // Not even a refusal, which would be by the wrong time too.
+    for command in [lock("x"), enrol()] {
+        let refused = world.execute_on(&journal, &request(&anna), &command).await;
+        assert!(matches!(refused, Err(Error::Clock(_))), "{refused:?}");
+    }
+    let events = world.decide(&state, &lock("x"), request(&anna).now).events;
+    let refused = journal.append(&state, &request(&anna), events).await;
+    assert!(matches!(refused, Err(Error::Clock(_))), "{refused:?}");
+    assert_eq!(world.journal.fresh(&anna).await.unwrap().version, state.version);
+    clock.0.store(true, Ordering::Relaxed);
+    world.execute_on(&journal, &request(&anna), &lock("x")).await.unwrap();
+    assert_eq!(world.journal.fresh(&anna).await.unwrap().version, state.version + 1);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::{error::Error as _, time::Duration};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use reinstate_cluster::postgres::Postgres as Server;
 use reinstate_store::{
+    clock::SharedClock as _,
     log::Identity,
     master::Secret,
     postgres::{Error, Postgres, PostgresKeys, Settings},
@@ -101,6 +102,38 @@ async fn a_schema_of_a_newer_version_is_refused_with_both_versions() {
     assert!(matches!(error, Error::NewerVersion { schema: "reinstate", found: 9, known: 1 }), "{error:?}");
     let error = PostgresKeys::open(&settings, Secret::new([7; 32])).await.unwrap_err();
     assert!(matches!(error, Error::NewerVersion { schema: "reinstate_keys", found: 9, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_host_whose_clock_differs_by_an_hour_is_refused_by_how_much_and_writes_nothing() {
+    let url = database::empty().await;
+    for (ahead, said) in [(-3600, "s ahead of that of 127.0.0.1"), (3600, "s behind that of 127.0.0.1")] {
+        database::set_clock(&url, ahead).await;
+        let error = refused(&Settings::new(&url), Some(&log())).await;
+        let Error::Clock(difference) = &error else { panic!("{error:?}") };
+        assert!((3590..=3600).contains(&difference.ahead.as_secs().abs()), "{error}");
+        assert!(error.to_string().contains(said) && error.to_string().contains("NTP"), "{error}");
+        assert_eq!(database::psql(&url, "SELECT to_regnamespace('reinstate') IS NULL").await, "t");
+    }
+    let patient = Settings { max_clock_difference_ms: 7_200_000, ..Settings::new(&url) };
+    Postgres::open(&patient, Some(&log())).await.unwrap();
+}
+
+#[tokio::test]
+async fn clocks_that_come_apart_are_noticed_and_so_is_that_they_agree_again() {
+    let url = database::empty().await;
+    let models = Postgres::open(&Settings::new(&url), None).await.unwrap();
+    assert_eq!(models.difference(), None);
+    for ahead in [-3600, 0, 3600, 0] {
+        database::set_clock(&url, ahead).await;
+        let noticed = async {
+            let sign = || models.difference().map_or(0, |difference| difference.ahead.signum());
+            while i64::from(sign()) != -ahead.signum() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), noticed).await.unwrap();
+    }
 }
 
 #[tokio::test]

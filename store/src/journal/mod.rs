@@ -16,6 +16,7 @@ use tokio::sync;
 use uuid::Uuid;
 
 use crate::{
+    clock::{Difference, SharedClock},
     log::{self, Appended, Log},
     read_models::{self, Snapshots},
 };
@@ -47,6 +48,9 @@ pub enum Error {
     /// understands it runs.
     #[error("the account is in quarantine since {position}")]
     Quarantined { position: Position },
+    /// Deadlines can't be kept by a clock that others would not go by.
+    #[error("nothing is decided by this clock")]
+    Clock(#[source] Difference),
     #[error("too many others wrote to the account at the same time")]
     Contended,
     /// The caller may repeat the command under the same idempotency key.
@@ -100,6 +104,7 @@ pub struct Journal {
     states: Arc<States>,
     stripes: Vec<sync::Mutex<()>>,
     hasher: RandomState,
+    clock: Option<Arc<dyn SharedClock>>,
 }
 
 impl Journal {
@@ -111,7 +116,14 @@ impl Journal {
             log,
             stripes: (0..STRIPES).map(|_| sync::Mutex::default()).collect(),
             hasher: RandomState::new(),
+            clock: None,
         }
+    }
+
+    /// For one of several processes: nothing is decided while its clock differs from the one that they share.
+    #[must_use]
+    pub fn by(self, clock: Arc<dyn SharedClock>) -> Self {
+        Self { clock: Some(clock), ..self }
     }
 
     /// Keeps the states in memory at the log's end, for ever.
@@ -147,6 +159,7 @@ impl Journal {
         request: &Request,
         mut decide: impl FnMut(&Account) -> Decided + Send,
     ) -> Result<Executed, Error> {
+        self.check_clock()?;
         let _turn = self.stripe(&request.account).lock().await;
         let mut fresh: Option<Arc<Account>> = None;
         for _ in 0..DECISIONS {
@@ -185,6 +198,11 @@ impl Journal {
         Err(Error::Contended)
     }
 
+    fn check_clock(&self) -> Result<(), Error> {
+        let difference = self.clock.as_ref().and_then(|clock| clock.difference());
+        difference.map_or(Ok(()), |difference| Err(Error::Clock(difference)))
+    }
+
     /// Appends events that were decided on `account`.
     ///
     /// # Errors
@@ -195,6 +213,7 @@ impl Journal {
         request: &Request,
         events: Vec<Event>,
     ) -> Result<Written, Error> {
+        self.check_clock()?;
         let entry = Entry {
             id: EntryId::from_uuid(Uuid::now_v7()),
             account: request.account.clone(),

@@ -36,6 +36,7 @@ pub(super) struct Connector {
     tls: MakeRustlsConnect,
     at: Arc<str>,
     timeout: Duration,
+    max_clock_difference: Duration,
 }
 
 impl std::fmt::Debug for Connector {
@@ -65,7 +66,8 @@ impl Connector {
         }
         let timeout = settings.timeout();
         config.connect_timeout(timeout);
-        Ok(Self { tls: tls(settings)?, at: place(&config), config, timeout })
+        let max_clock_difference = Duration::from_millis(settings.max_clock_difference_ms);
+        Ok(Self { tls: tls(settings)?, at: place(&config), config, timeout, max_clock_difference })
     }
 
     /// With PostgreSQL's own bounds: it gives up when we do, and frees what it holds.
@@ -83,6 +85,15 @@ impl Connector {
 
     pub(super) fn timeout(&self) -> Duration {
         self.timeout
+    }
+
+    pub(super) fn max_clock_difference(&self) -> Duration {
+        self.max_clock_difference
+    }
+
+    /// Where the server is, for people.
+    pub(super) fn place(&self) -> Arc<str> {
+        self.at.clone()
     }
 
     /// A connection that whoever asks drives. Statements on it may take as long as they take.

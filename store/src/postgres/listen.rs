@@ -9,15 +9,17 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use reinstate_domain::entry::Position;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_postgres::AsyncMessage;
 
 use super::{
-    Error,
+    Error, clock,
     connect::{Connector, Dedicated},
     rows,
 };
+use crate::clock::Difference;
 
 /// Each commit of rows notifies it, with `PARTITION:NEXT`, or with [`ROWS`].
 pub(super) const CHANNEL: &str = "reinstate_rows";
@@ -37,6 +39,7 @@ pub(super) struct Feed {
     checkpoints: watch::Sender<HashMap<u32, u64>>,
     changes: watch::Sender<u64>,
     trouble: Mutex<Option<String>>,
+    clock: Mutex<Option<Difference>>,
     listening: AtomicBool,
     listener: Mutex<Option<JoinHandle<()>>>,
 }
@@ -55,6 +58,7 @@ impl Feed {
             checkpoints: watch::Sender::default(),
             changes: watch::Sender::default(),
             trouble: Mutex::default(),
+            clock: Mutex::default(),
             listening: AtomicBool::new(false),
             listener: Mutex::default(),
         });
@@ -124,6 +128,25 @@ impl Feed {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 
+    /// How the clocks differ, as far as was last seen.
+    pub(super) fn clock(&self) -> Option<Difference> {
+        self.clock.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_clock(&self, difference: Option<Difference>) {
+        let before = std::mem::replace(
+            &mut *self.clock.lock().unwrap_or_else(PoisonError::into_inner),
+            difference.clone(),
+        );
+        match (before, difference) {
+            (None, Some(error)) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "nothing is decided")
+            }
+            (Some(_), None) => tracing::info!("the clocks agree again"),
+            _ => {}
+        }
+    }
+
     fn heard(&self, payload: &str) {
         let progress = payload.split_once(':');
         match progress.and_then(|(partition, next)| Some((partition.parse().ok()?, next.parse().ok()?))) {
@@ -153,21 +176,32 @@ async fn listen(connector: &Connector, feed: &Weak<Feed>) -> Result<(), Error> {
     let client = Dedicated::of(client, driver);
     let listen = async {
         client.batch_execute(&format!("LISTEN {CHANNEL}")).await?;
-        client.prepare("SELECT partition, next FROM reinstate.checkpoints").await
+        // One row at least, for the clock.
+        let look = format!(
+            "SELECT {}, partition, next FROM (SELECT) AS nothing LEFT JOIN reinstate.checkpoints ON true",
+            clock::NOW
+        );
+        client.prepare(&look).await
     };
     let look =
         tokio::time::timeout(connector.timeout(), listen).await.map_err(|_| connector.timed_out())??;
     let mut first = true;
     loop {
+        let asked = Timestamp::now();
         let looked = tokio::time::timeout(connector.timeout(), client.query(&look, &[])).await;
         let rows = looked.map_err(|_| connector.timed_out())??;
         let Some(feed) = feed.upgrade() else { return Ok(()) };
         if std::mem::take(&mut first) {
             feed.forget();
         }
+        if let Some(row) = rows.first() {
+            feed.set_clock(clock::difference(connector, asked, row.get(0)));
+        }
         for row in rows {
-            let (partition, next): (i32, i64) = (row.get(0), row.get(1));
-            feed.reached(rows::unsigned(partition), rows::unsigned(next));
+            let (partition, next): (Option<i32>, Option<i64>) = (row.get(1), row.get(2));
+            if let Some((partition, next)) = partition.zip(next) {
+                feed.reached(rows::unsigned(partition), rows::unsigned(next));
+            }
         }
         feed.listening.store(true, Ordering::Relaxed);
         feed.set_trouble(None);

@@ -9,6 +9,7 @@
 
 mod apply;
 mod attempts;
+mod clock;
 mod connect;
 pub mod generation;
 pub mod hold;
@@ -31,6 +32,7 @@ pub use self::{
     load::{Loader, Spilled},
 };
 use self::{connect::Pool, listen::Feed};
+use crate::clock::{Difference, SharedClock};
 use crate::log;
 
 /// How PostgreSQL is reached.
@@ -52,6 +54,9 @@ pub struct Settings {
     /// Milliseconds after which the server counts as unavailable.
     #[serde(default = "timeout_ms")]
     pub timeout_ms: u64,
+    /// Milliseconds by which this host's clock may differ from the server's.
+    #[serde(default = "max_clock_difference_ms")]
+    pub max_clock_difference_ms: u64,
 }
 
 fn connections() -> usize {
@@ -60,6 +65,11 @@ fn connections() -> usize {
 
 fn timeout_ms() -> u64 {
     2000
+}
+
+/// NTP keeps hosts within some milliseconds; a code is good for half an hour, an account waits for two.
+fn max_clock_difference_ms() -> u64 {
+    5000
 }
 
 impl Settings {
@@ -72,6 +82,7 @@ impl Settings {
             ca_file: None,
             connections: connections(),
             timeout_ms: timeout_ms(),
+            max_clock_difference_ms: max_clock_difference_ms(),
         }
     }
 
@@ -134,6 +145,8 @@ pub enum Error {
         "the database's rows were made of {built_from} and the log is {log}: point to that log again or to another database, or drop the schema reinstate and its generations (never reinstate_keys) to have the rows made anew"
     )]
     AnotherLog { built_from: String, log: String },
+    #[error(transparent)]
+    Clock(Difference),
     #[error("a rebuild, a check or a retry is at work on the database already")]
     AtWork,
     #[error("the row of {what} in the database can't be read back")]
@@ -168,7 +181,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Connects, brings the schema up to date (one process at a time), and checks that the rows were made of this log. A database
+    /// Connects, compares the clocks, brings the schema up to date (one process at a time), and checks that the rows were made of this log. A database
     /// without rows is this log's from now on. `None` when the log has no identity or the caller does not know it: nothing
     /// is compared.
     ///
@@ -176,6 +189,7 @@ impl Postgres {
     /// One sentence that names what is wrong and the way out. Nothing was written in the database, except for migrations.
     pub async fn open(settings: &Settings, log: Option<&log::Identity>) -> Result<Self, Error> {
         let pool = Pool::new(settings)?;
+        clock::compare(pool.connector()).await?;
         schema::migrate_read_models(pool.connector()).await?;
         if let Some(log) = log {
             schema::claim(pool.connector(), log).await?;
@@ -188,5 +202,11 @@ impl Postgres {
     #[must_use]
     pub fn health(&self) -> Option<String> {
         self.feed.trouble()
+    }
+}
+
+impl SharedClock for Postgres {
+    fn difference(&self) -> Option<Difference> {
+        self.feed.clock()
     }
 }

@@ -21,6 +21,12 @@ pub async fn models() -> Postgres {
     Postgres::open(&Settings::new(&empty().await), None).await.unwrap()
 }
 
+/// Sets a database's clock so many seconds ahead, or back.
+pub async fn set_clock(url: &str, ahead: i64) {
+    let database = url.rsplit_once('/').unwrap().1.to_owned();
+    tokio::task::spawn_blocking(move || server().set_clock(&database, ahead).unwrap()).await.unwrap();
+}
+
 /// Runs SQL as an operator would.
 pub async fn psql(url: &str, sql: &str) -> String {
     let (database, sql) = (url.rsplit_once('/').unwrap().1.to_owned(), sql.to_owned());
