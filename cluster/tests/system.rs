@@ -235,14 +235,14 @@ fn without_postgresql_what_is_in_memory_is_answered_until_it_is_back() {
 
 #[test]
 fn a_clock_that_differs_by_an_hour_is_told_and_nothing_is_decided_by_it() {
-    let world = World::start(1, 2, 0);
+    let world = World::start(1, 2, 1);
     let account = fresh_account("clock");
     assert_eq!(enrol_as(&world.backend(), &account), Some(201));
     let url = world.system.database_url();
     let database = url.rsplit_once('/').unwrap().1;
     // All of this test is on one host; what differs is the database's clock.
     world.system.postgres.set_clock(database, -3600).unwrap();
-    for service in ["api-1", "api-2", "projector"] {
+    for service in ["api-1", "api-2", "verifier-1", "projector"] {
         eventually("the word that the clocks differ", || {
             world.unready(service).contains(&"clock".to_owned()).then_some(())
         });

@@ -198,7 +198,11 @@ impl Journal {
         Err(Error::Contended)
     }
 
-    fn check_clock(&self) -> Result<(), Error> {
+    /// Whether anything may be decided now: for whoever has costly work to do before.
+    ///
+    /// # Errors
+    /// [`Error::Clock`].
+    pub fn check_clock(&self) -> Result<(), Error> {
         let difference = self.clock.as_ref().and_then(|clock| clock.difference());
         difference.map_or(Ok(()), |difference| Err(Error::Clock(difference)))
     }

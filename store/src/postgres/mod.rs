@@ -181,8 +181,8 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Connects, compares the clocks, brings the schema up to date (one process at a time), and checks that the rows were made of this log. A database
-    /// without rows is this log's from now on. `None` when the log has no identity or the caller does not know it: nothing
+    /// Connects, compares the clocks, brings the schema up to date (one process at a time), and checks that the rows were made of
+    /// this log. A database without rows is this log's from now on. `None` when the log has no identity or the caller does not know it: nothing
     /// is compared.
     ///
     /// # Errors

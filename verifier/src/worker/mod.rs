@@ -97,6 +97,7 @@ impl Worker {
     /// # Errors
     /// [`Error`]: nothing was recorded, and the work is still there.
     pub async fn step(&self, id: &AccountId) -> Result<Outcome, Error> {
+        self.ports.journal.check_clock().map_err(Error::Journal)?;
         let account = self.ports.journal.load(id).await.map_err(Error::Journal)?;
         let Some(work) = next_step(&account) else { return Ok(Outcome::Nothing) };
         let Some(engine) = self.engine.get() else { return Ok(Outcome::NoModels) };
