@@ -115,11 +115,19 @@ async fn of_workers_that_are_done_nothing_is_left() {
     for _ in 0..5 {
         engine.examine_document(no_picture()).await.unwrap();
     }
-    zygote_and_worker();
     let tasks = format!("/proc/{zygote}/task/{zygote}/children");
-    // The next one, and the last if it had not ended when the next was forked.
-    let children = std::fs::read_to_string(tasks).unwrap();
-    assert!(children.split_whitespace().count() <= 2, "{children}");
+    // The next one, and the last if it had not ended when the next was forked. On a busy machine some end later, and go with a later
+    // fork; if they never went there would be more each time.
+    let mut left = String::new();
+    for _ in 0..20 {
+        engine.examine_document(no_picture()).await.unwrap();
+        zygote_and_worker();
+        left = std::fs::read_to_string(&tasks).unwrap();
+        if left.split_whitespace().count() <= 2 {
+            return;
+        }
+    }
+    panic!("these are left: {left}");
 }
 
 #[tokio::test]
