@@ -193,6 +193,17 @@ fn a_photocopy_is_for_a_person_to_look_at() {
 }
 
 #[test]
+fn another_portrait_glued_over_the_holders_is_for_a_person_to_look_at() {
+    let other = Portrait::new(&image::open(cache_dir().join("photos/biden.jpg")).unwrap(), None);
+    for seed in [2, 6] {
+        let story = Story::tampered(seed, Tamper::Portrait(other.clone()));
+        story.passport_is(Camera::good(seed), Decision::Review, &[ReasonCode::DocumentUncertain]);
+        let genuine = Story::of(seed).passport(Camera::good(seed)).observation;
+        assert!(genuine.signals.portrait_edge < bundle().document_thresholds().max_portrait_edge);
+    }
+}
+
+#[test]
 fn an_altered_number_fails_its_check_digit() {
     let story = Story::tampered(0, Tamper::Mrz { field: Field::Number, mended: false });
     story.passport_is(Camera::good(0), Decision::Fail, &[ReasonCode::DocumentCheckDigitFailed]);

@@ -183,13 +183,14 @@ fn open_questions(
     reasons
 }
 
-/// Whether a trace of a copy, a screen or an altered field is beyond its threshold: for a person to look at, never a refusal
+/// Whether a trace of a copy, a screen, an altered field or a glued portrait is beyond its threshold: for a person to look at, never a refusal
 /// by itself.
 fn is_conspicuous(signals: &DocumentSignals, thresholds: &DocumentThresholds) -> bool {
     let beyond =
         |measured: Option<f32>, most: Option<f32>| measured.zip(most).is_some_and(|(m, most)| m > most);
     beyond(signals.screen, thresholds.max_screen)
         || beyond(signals.field_noise, thresholds.max_field_noise)
+        || beyond(signals.portrait_edge, thresholds.max_portrait_edge)
         || signals.colour.zip(thresholds.min_colour).is_some_and(|(colour, least)| colour < least)
 }
 

@@ -182,7 +182,7 @@ pub struct DocumentObservation {
     pub signals: DocumentSignals,
 }
 
-/// Traces of a copy, a screen or an altered field on the front. `None` where there was nothing to measure.
+/// Traces of a copy, a screen, an altered field or a glued portrait on the front. `None` where there was nothing to measure.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DocumentSignals {
     /// Spread of colour over the page, 0 to 1; a photocopy has next to none.
@@ -192,6 +192,10 @@ pub struct DocumentSignals {
     pub screen: Option<f32>,
     /// The greatest difference of a field's noise from that of the other fields, in nats: what was drawn over is smooth.
     pub field_noise: Option<f32>,
+    /// How much lighter a thin line around the portrait is than what lies on both sides of it, as a share of that: paper is white where
+    /// a photo was cut. Older findings have none.
+    #[serde(default)]
+    pub portrait_edge: Option<f32>,
 }
 
 /// Measures of the front picture, upright. Zero everywhere when there was no text to measure on.
@@ -248,6 +252,9 @@ pub struct DocumentThresholds {
     /// Difference of a field's noise from which a person looks whether it was altered.
     #[serde(default)]
     pub max_field_noise: Option<f32>,
+    /// Lightness of a line around the portrait from which a person looks whether it was glued over another.
+    #[serde(default)]
+    pub max_portrait_edge: Option<f32>,
     /// Whether a person looks at a number of a form that its issuer does not give.
     #[serde(default)]
     pub numbers_as_published: bool,

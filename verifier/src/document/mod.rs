@@ -153,14 +153,14 @@ impl DocumentReader {
         let mut portrait = None;
         if let Some(front) = pages.first() {
             observation.quality = timings.measure("quality", || quality::measure(front))?;
-            observation.signals = timings.measure("signals", || signals::measure(front))?;
             let faces = &mut *look.networks.faces;
-            portrait = timings
+            (observation.portrait, portrait) = timings
                 .measure("portrait", || find_portrait(&front.picture, faces))
-                .map_err(|source| Error::Network { role: Role::FaceDetection, source })?;
+                .map_err(|source| Error::Network { role: Role::FaceDetection, source })?
+                .unzip();
+            observation.signals =
+                timings.measure("signals", || signals::measure(front, observation.portrait.as_ref()))?;
         }
-        let (place, portrait) = portrait.unzip();
-        observation.portrait = place;
         if let Some((side, mut found)) = found {
             if !is_believed(&found, &observation, look.thresholds) || !is_whole(&found, &pages[side].picture)?
             {

@@ -1,11 +1,13 @@
-//! Traces of a copy, a screen or an altered field. They are measured and nothing more: what they are worth is said by the
+//! Traces of a copy, a screen, an altered field or a glued portrait. They are measured and nothing more: what they are worth is said by the
 //! thresholds, and they never refuse a document by themselves.
+
+mod portrait_edge;
 
 use opencv::core::{
     CV_32F, DFT_COMPLEX_OUTPUT, Mat, MatTraitConst, MatTraitConstManual, Rect, Scalar, Size, Vec2f, dft,
 };
 use opencv::imgproc::{COLOR_RGB2GRAY, INTER_AREA, cvt_color_def, resize};
-use reinstate_domain::document::DocumentSignals;
+use reinstate_domain::document::{DocumentSignals, Portrait};
 
 use super::Error;
 use super::line::strip;
@@ -28,8 +30,8 @@ const FEWEST_FIELDS: usize = 5;
 /// Mean certainty from which a line is text.
 const TEXT: f32 = 0.8;
 
-/// Measures a page.
-pub(crate) fn measure(page: &Page) -> Result<DocumentSignals, Error> {
+/// Measures a page and the edge of its portrait.
+pub(crate) fn measure(page: &Page, portrait: Option<&Portrait>) -> Result<DocumentSignals, Error> {
     if page.lines.is_empty() {
         return Ok(DocumentSignals::default());
     }
@@ -37,6 +39,10 @@ pub(crate) fn measure(page: &Page) -> Result<DocumentSignals, Error> {
         colour: Some(colour(page)?),
         screen: pattern(page)?,
         field_noise: field_noise(page)?,
+        portrait_edge: match portrait {
+            Some(portrait) => portrait_edge::measure(&page.picture.mat()?, portrait)?,
+            None => None,
+        },
     })
 }
 

@@ -18,6 +18,7 @@ fn thresholds() -> DocumentThresholds {
         min_colour: Some(0.02),
         max_screen: Some(4.0),
         max_field_noise: None,
+        max_portrait_edge: Some(0.05),
         numbers_as_published: true,
         accuse_in_clear_pictures_only: true,
         min_twin_sharpness: None,
@@ -103,7 +104,12 @@ fn passport() -> DocumentObservation {
         },
         portrait: Some(Portrait { bounds: [100, 300, 400, 500] }),
         comparison: Vec::new(),
-        signals: DocumentSignals { colour: Some(0.1), screen: Some(1.0), field_noise: Some(0.3) },
+        signals: DocumentSignals {
+            colour: Some(0.1),
+            screen: Some(1.0),
+            field_noise: Some(0.3),
+            portrait_edge: Some(0.01),
+        },
     }
 }
 
@@ -357,9 +363,10 @@ fn light_over_the_text_and_the_dark_each_have_their_reason() {
 }
 
 #[test]
-fn a_sign_of_a_copy_or_a_screen_is_for_a_person_and_no_refusal() {
+fn a_sign_of_a_copy_a_screen_or_a_glued_portrait_is_for_a_person_and_no_refusal() {
     given(|o| o.signals.colour = Some(0.001), (Decision::Review, &[ReasonCode::DocumentUncertain]));
     given(|o| o.signals.screen = Some(9.0), (Decision::Review, &[ReasonCode::DocumentUncertain]));
+    given(|o| o.signals.portrait_edge = Some(0.2), (Decision::Review, &[ReasonCode::DocumentUncertain]));
     // Without a threshold a signal is only for information.
     given(|o| o.signals.field_noise = Some(9.0), (Decision::Pass, &[]));
     given(|o| o.signals = DocumentSignals::default(), (Decision::Pass, &[]));
