@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::fs;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -234,14 +235,26 @@ fn without_postgresql_what_is_in_memory_is_answered_until_it_is_back() {
 }
 
 #[test]
-fn a_clock_that_differs_by_an_hour_is_told_and_nothing_is_decided_by_it() {
+fn a_clock_that_differs_by_an_hour_is_told_and_nothing_is_decided_or_examined_by_it() {
     let world = World::start(1, 2, 1);
     let account = fresh_account("clock");
     assert_eq!(enrol_as(&world.backend(), &account), Some(201));
+    // More than a verifier can do before it looks at the clock again.
+    let waiting: Vec<_> = (0..8).map(|_| Case::with_pictures(&world)).collect();
+    let passport = pictures().passport(&reinstate_demo::Person::number(0)).unwrap();
+    let verifier = world.service("verifier-1");
+    for case in &waiting {
+        case.pass_codes(&world);
+    }
+    verifier.pause();
+    for case in &waiting {
+        case.hand_in_document(&passport);
+    }
     let url = world.system.database_url();
     let database = url.rsplit_once('/').unwrap().1;
     // All of this test is on one host; what differs is the database's clock.
     world.system.postgres.set_clock(database, -3600).unwrap();
+    verifier.resume();
     for service in ["api-1", "api-2", "verifier-1", "projector"] {
         eventually("the word that the clocks differ", || {
             world.unready(service).contains(&"clock".to_owned()).then_some(())
@@ -257,11 +270,25 @@ fn a_clock_that_differs_by_an_hour_is_told_and_nothing_is_decided_by_it() {
     let refused = world.service("projector").run_once(&["check"]).unwrap_err().to_string();
     assert!(refused.contains("s ahead of that of"), "{refused}");
 
+    eventually("the end of what was begun before", || {
+        (world.metric("verifier-1", "reinstate_verifier_steps") == 0.0).then_some(())
+    });
+    let examined = || world.metric("verifier-1", "reinstate_verifier_stage_seconds_count");
+    let put_off = || fs::read_to_string(verifier.log()).unwrap().matches("is tried again").count();
+    let before = (examined(), put_off());
+    eventually("work that is put off", || (put_off() > before.1 + waiting.len()).then_some(()));
+    assert_eq!(examined(), before.0, "a picture was examined by a clock that differs");
+
     world.system.postgres.set_clock(database, 0).unwrap();
     world.system.wait_until_ready().unwrap();
     let locked = world.backend().post(&path, Body::Json(&lock("owner_request"))).unwrap();
     let (status, entries) = (locked.status, locked.json()["version"].clone());
     assert_eq!((status, entries), (201, json!(2)), "nothing of what was refused is in the log");
+    for case in &waiting {
+        eventually("the finding", || {
+            (case.read().requirement("document").unwrap().status == "passed").then_some(())
+        });
+    }
     world.assert_clean();
     world.system.stop().unwrap();
 }
