@@ -1,5 +1,5 @@
 //! What it costs to examine each picture in a process of its own: beside the same networks in this process, in memory, and
-//! with two workers beside one.
+//! with several workers beside one.
 
 use std::fs;
 use std::sync::Arc;
@@ -88,8 +88,13 @@ struct Pair {
     there: (Duration, Timings),
 }
 
-/// `runs` of each subject, then `photos` mixed ones with one and with two workers.
-pub(crate) async fn run(program: &Program, runs: usize, photos: usize) -> Result<(), Failed> {
+/// `runs` of each subject, then `photos` mixed ones with each number of workers.
+pub(crate) async fn run(
+    program: &Program,
+    runs: usize,
+    photos: usize,
+    workers: &[usize],
+) -> Result<(), Failed> {
     let taken = Arc::new(Photos::take()?);
     beside(program, &taken, runs).await?;
     println!("\n{photos} mixed examinations (passport page, both sides of a card, selfie)");
@@ -97,9 +102,14 @@ pub(crate) async fn run(program: &Program, runs: usize, photos: usize) -> Result
         "  {:<10} {:>12} {:>14} {:>14} {:>14}",
         "workers", "per second", "MiB, first 5 %", "MiB, last 5 %", "MiB, most"
     );
-    let one = mixed(program, &taken, photos, 1).await?;
-    let two = mixed(program, &taken, photos, 2).await?;
-    println!("  two workers do {:.2} times what one does", two / one);
+    let mut first = None;
+    for &workers in workers {
+        let rate = mixed(program, &taken, photos, workers).await?;
+        match first {
+            None => first = Some((workers, rate)),
+            Some((few, slow)) => println!("  {workers} workers do {:.2} times what {few} do", rate / slow),
+        }
+    }
     Ok(())
 }
 

@@ -98,9 +98,12 @@ enum Bench {
         /// Measured examinations of each subject, beside the same in this process.
         #[arg(long, default_value_t = 15)]
         runs: usize,
-        /// Mixed examinations with one worker, and again with two.
+        /// Mixed examinations with each number of workers.
         #[arg(long, default_value_t = 3000)]
         photos: usize,
+        /// Their rates are compared with that of the first.
+        #[arg(long, value_delimiter = ',', default_values_t = [1, 2])]
+        workers: Vec<usize>,
     },
     /// What the standalone server holds in memory while owners hand in documents and selfies.
     Memory {
@@ -133,7 +136,7 @@ async fn run(program: &Program) -> Result<(), Box<dyn std::error::Error + Send +
             rebuild::run(&folder, &entries, each, audits, seconds).await?
         }
         Bench::Verify { runs, photos } => verify::run(runs, photos)?,
-        Bench::Contain { runs, photos } => contain::run(program, runs, photos).await?,
+        Bench::Contain { runs, photos, workers } => contain::run(program, runs, photos, &workers).await?,
         Bench::Memory { journeys, at_once } => memory::run(journeys, at_once)?,
         Bench::Sweep(arguments) => sweep::run(&arguments)?,
         Bench::Read { list } => peers::read(&list)?,

@@ -50,6 +50,10 @@ pub fn judge(
                 (false, true) => Verdict { decision: Decision::Review, reasons: open },
             }
         }
+        // An altered digit may look like that by chance, so it does not pass; nor is an owner refused for what nobody can tell apart.
+        (Some(mrz), _) if accuses && failed_as_printed(mrz, thresholds) && mrz.twins_agree => {
+            Verdict { decision: Decision::Review, reasons: vec![ReasonCode::DocumentUncertain] }
+        }
         (Some(mrz), _) if accuses && failed_as_printed(mrz, thresholds) => {
             fail([ReasonCode::DocumentCheckDigitFailed])
         }

@@ -80,6 +80,7 @@ fn passport() -> DocumentObservation {
             valid: true,
             checks: vec![FieldCheck { field: CheckedField::Number, passed: true }],
             certainty: 0.99,
+            twins_agree: false,
         }),
         fields: Some(MrzFields {
             code: "P".into(),
@@ -179,6 +180,12 @@ fn an_unread_zone_is_a_retake_and_names_what_to_do_better() {
 #[test]
 fn a_clearly_read_zone_that_fails_its_own_digits_is_no_retake() {
     given(|o| unread(o, 0.95), (Decision::Fail, &[ReasonCode::DocumentCheckDigitFailed]));
+    // Nobody can tell an O from a 0, and a person looks.
+    let twins = |o: &mut DocumentObservation| {
+        unread(o, 0.95);
+        o.mrz.as_mut().unwrap().twins_agree = true;
+    };
+    given(twins, (Decision::Review, &[ReasonCode::DocumentUncertain]));
 }
 
 #[test]

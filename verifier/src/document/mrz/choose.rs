@@ -200,6 +200,18 @@ fn twins(a: Symbol, b: Symbol) -> bool {
     a != b && pair.contains(&Some(a)) && pair.contains(&Some(b))
 }
 
+/// Whether all digits agree with one O of the number for a 0, or the other way round.
+pub(super) fn twins_agree(layout: &Layout, seen: &[Symbol]) -> bool {
+    let (Some(letter), Some(digit)) = (symbol('O'), symbol('0')) else { return false };
+    let number = layout.checks.iter().filter(|check| check.field == CheckedField::Number);
+    number.flat_map(|check| &check.cells).any(|&cell| {
+        let other = if seen[cell] == letter { digit } else { letter };
+        let mut swapped = seen.to_vec();
+        swapped[cell] = other;
+        twins(seen[cell], other) && layout.checks.iter().all(|check| passes(check, &swapped))
+    })
+}
+
 /// Whether one may be taken for the other.
 pub(super) fn confusable(a: Symbol, b: Symbol) -> bool {
     CONFUSABLE.iter().any(|set| {

@@ -235,6 +235,7 @@ fn assemble(
                 valid: true,
                 checks,
                 certainty,
+                twins_agree: false,
             };
             (reading, Some(fields))
         }
@@ -247,6 +248,7 @@ fn assemble(
                 valid: false,
                 checks,
                 certainty,
+                twins_agree: choose::twins_agree(layout, &seen),
             };
             (reading, None)
         }

@@ -112,6 +112,19 @@ fn a_look_alike_is_repaired_when_the_digits_leave_one_answer_and_the_repair_is_r
 }
 
 #[test]
+fn an_o_among_digits_that_was_read_as_a_zero_is_told_and_not_repaired() {
+    let number = "98JO71079";
+    let line = format!("{number}{}UTO7408122F1204159ZE184226B<<<<<1", mrz::check_digit(number).unwrap());
+    let covered = format!("{}{}{}", &line[0..10], &line[13..20], &line[21..43]);
+    let line = format!("{line}{}", mrz::check_digit(&covered).unwrap());
+    let read = clearly(&[TD3[0], &line.replacen('O', "0", 1)]).reading;
+    assert!(!read.valid && read.twins_agree);
+    assert!(read.checks.iter().any(|check| !check.passed));
+    let altered = clearly(&[TD3[0], &line.replacen("98JO71079", "98J071078", 1)]).reading;
+    assert!(!altered.valid && !altered.twins_agree);
+}
+
+#[test]
 fn a_character_is_not_repaired_while_another_of_its_field_is_in_doubt() {
     let zone = read(&TD3, &confused(1, &[(5, 'O', 0.8), (3, 'B', 0.3)]));
     assert!(!zone.reading.valid && zone.reading.lines.is_empty());

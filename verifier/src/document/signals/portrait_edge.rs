@@ -26,13 +26,14 @@ const BESIDE: usize = 4;
 const BLOCK: usize = 16;
 /// Pixels by which an edge leans over its length, at most, in steps of the width that it has: pages are not quite straight.
 const LEANS: [isize; 9] = [-8, -6, -4, -2, 0, 2, 4, 6, 8];
-/// How many times as light as the weakest of the edges the others may be: they are of one sheet of paper.
-const ALIKE: f32 = 1.5;
+/// Share of the level around the portrait from which what lies outside of the edge is the page: a pole or a stripe behind the holder has
+/// the photo on both sides.
+const LIKE_PAPER: f32 = 0.8;
 /// Grey level below which differences are noise.
 const DARKEST: f32 = 32.0;
 
-/// How much lighter the line is than the lighter of its two sides, as a share of that. `None` when the portrait is too small to see such
-/// a line.
+/// How much lighter the line is than the lighter of its two sides, as a share of that, on the third-strongest side of the portrait.
+/// `None` when the portrait is too small to see such a line.
 pub(super) fn measure(
     picture: &(impl MatTraitConst + ToInputArray),
     portrait: &Portrait,
@@ -61,26 +62,42 @@ pub(super) fn measure(
     let centre = [(middle[0] - left as f32) * scale, (middle[1] - top as f32) * scale];
     let half = half.map(|half| half * scale);
     let limits = [size.width as usize, size.height as usize];
-    let sides = [(0, -1.0), (0, 1.0), (1, -1.0), (1, 1.0)].map(|(axis, towards)| {
+    let paper = LIKE_PAPER * level_beside(&rows, centre, half);
+    let mut sides = [(0, -1.0), (0, 1.0), (1, -1.0), (1, 1.0)].map(|(axis, towards)| {
         let other = 1 - axis;
         let place = |share: f32| centre[axis] + towards * half[axis] * share;
         let across = span(place(NEAREST), place(FARTHEST), limits[axis]);
         let reach = LENGTH * half[other];
         let along = span(centre[other] - reach, centre[other] + reach, limits[other]);
-        lines(across, along, |a, b| f32::from(if axis == 0 { rows[b][a] } else { rows[a][b] }))
+        let level = |a: usize, b: usize| f32::from(if axis == 0 { rows[b][a] } else { rows[a][b] });
+        // From the face outwards, on each of the sides.
+        if towards < 0.0 {
+            lightest_line(across.rev(), along, level, paper)
+        } else {
+            lightest_line(across, along, level, paper)
+        }
     });
-    Ok(Some(strongest_alike(&sides)))
+    sides.sort_by(f32::total_cmp);
+    // One edge of the four may be under a stamp or outside of the picture.
+    Ok(Some(sides[1]))
 }
 
-/// The weakest line of the strongest three that are on sides of their own and alike: one edge of the four may be under a stamp or outside
-/// of the picture, and a white collar is no edge.
-fn strongest_alike(sides: &[Vec<f32>; 4]) -> f32 {
-    let all = sides.iter().flatten().copied();
-    let is_of_three = |weakest: &f32| {
-        let alike = |line: &f32| (*weakest..=weakest * ALIKE).contains(line);
-        sides.iter().filter(|side| side.iter().any(alike)).count() >= 3
-    };
-    all.filter(is_of_three).fold(0.0, f32::max)
+/// The median level of what lies around the portrait: that of the page's paper.
+fn level_beside(rows: &[&[u8]], centre: [f32; 2], half: [f32; 2]) -> f32 {
+    let is_beside = |at: usize, axis: usize| (at as f32 - centre[axis]).abs() > half[axis];
+    let mut beside: Vec<u8> = rows
+        .iter()
+        .enumerate()
+        .flat_map(|(y, row)| {
+            let places = row.iter().enumerate().filter(move |(x, _)| is_beside(*x, 0) || is_beside(y, 1));
+            places.map(|(_, level)| *level)
+        })
+        .collect();
+    if beside.is_empty() {
+        return 0.0;
+    }
+    let middle = beside.len() / 2;
+    f32::from(*beside.select_nth_unstable(middle).1)
 }
 
 /// Whole pixels between two places, in either order, inside of a limit.
@@ -89,20 +106,27 @@ fn span(a: f32, b: f32, limit: usize) -> Range<usize> {
     place(a.min(b))..place(a.max(b))
 }
 
-/// The light lines that run along a strip, each by the weaker quarter of its length, so that no text beside the portrait is one.
-fn lines(across: Range<usize>, along: Range<usize>, level: impl Fn(usize, usize) -> f32) -> Vec<f32> {
+/// The strongest light line that runs along a strip and has `paper` at least on its outer side, by the weaker quarter of its length, so
+/// that no text beside the portrait is one.
+fn lightest_line(
+    outwards: impl Iterator<Item = usize> + Clone,
+    along: Range<usize>,
+    level: impl Fn(usize, usize) -> f32,
+    paper: f32,
+) -> f32 {
     let contrasts: Vec<Vec<f32>> = along
         .clone()
         .step_by(BLOCK)
         .filter(|start| start + BLOCK <= along.end)
         .map(|start| {
             let mean = |a: usize| (start..start + BLOCK).map(|b| level(a, b)).sum::<f32>() / BLOCK as f32;
-            let profile: Vec<f32> = across.clone().map(mean).collect();
+            let profile: Vec<f32> = outwards.clone().map(mean).collect();
             profile
                 .windows(2 * BESIDE + 1)
                 .map(|window| {
-                    let lighter = window[0].max(window[2 * BESIDE]);
-                    (window[BESIDE] - lighter) / lighter.max(DARKEST)
+                    let (inside, outside) = (window[0], window[2 * BESIDE]);
+                    let lighter = inside.max(outside);
+                    if outside < paper { 0.0 } else { (window[BESIDE] - lighter) / lighter.max(DARKEST) }
                 })
                 .collect()
         })
@@ -125,12 +149,7 @@ fn lines(across: Range<usize>, along: Range<usize>, level: impl Fn(usize, usize)
         });
         leaning.into_iter().fold(0.0, f32::max)
     };
-    let strengths: Vec<f32> = (0..width).map(strength).collect();
-    let is_peak = |a: &usize| {
-        let around = &strengths[a.saturating_sub(BESIDE)..(a + BESIDE + 1).min(width)];
-        strengths[*a] > 0.0 && around.iter().all(|other| *other <= strengths[*a])
-    };
-    (0..width).filter(is_peak).map(|a| strengths[a]).collect()
+    (0..width).map(strength).fold(0.0, f32::max)
 }
 
 #[cfg(test)]
@@ -174,11 +193,11 @@ mod tests {
     }
 
     #[test]
-    fn neither_a_printed_photo_nor_a_frame_of_ink_nor_a_white_collar_is_a_rim() {
+    fn neither_a_printed_photo_nor_a_frame_of_ink_nor_light_stripes_behind_the_holder_are_a_rim() {
         let printed = page(|_, _| None);
         let framed = page(|_, depth| (depth < 3).then_some(40));
-        let collar = page(|side, depth| (side == 3 && (6..10).contains(&depth)).then_some(250));
-        for (name, picture) in [("printed", printed), ("framed", framed), ("collar", collar)] {
+        let stripes = page(|_, depth| (6..9).contains(&depth).then_some(250));
+        for (name, picture) in [("printed", printed), ("framed", framed), ("stripes", stripes)] {
             let seen = measured(&picture, &PORTRAIT).unwrap();
             assert!(seen < 0.01, "{name}: {seen}");
         }

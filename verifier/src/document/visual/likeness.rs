@@ -52,9 +52,16 @@ pub(super) fn letters(text: &str) -> String {
     ascii.chars().filter(char::is_ascii_alphabetic).collect()
 }
 
+/// What a zone makes of a letter with a mark (ICAO 9303-3 §6.A): a recogniser that overlooks the mark has one letter for it.
+const OF_MARKED_LETTERS: [&str; 4] = ["AA", "AE", "OE", "UE"];
+
 /// Whether a printed name that is the zone's has all of its letters: one of several given names is the same person's.
 pub(crate) fn states_all(printed: &str, name: &str) -> bool {
-    letters(printed).len() >= letters(name).len()
+    let all = letters(name);
+    let words = |text: &str| text.split_whitespace().count();
+    let overlooked: usize = OF_MARKED_LETTERS.iter().map(|pair| all.matches(pair).count()).sum();
+    let without_marks = printed.chars().filter(|c| c.is_alphabetic()).count() + overlooked;
+    letters(printed).len() >= all.len() || words(printed) >= words(name) && without_marks >= all.len()
 }
 
 /// The run of words that is nearly this name, and not it.
@@ -139,6 +146,20 @@ mod tests {
             [("ERIKSEN", "ERIKSSON"), ("BRUN", "BRAUN MEIER"), ("MARTEN", "MARTIN"), ("SON", "ERIKSSON")]
         {
             assert!(!is_misread(text, name), "{text} {name}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_stated_whole_though_its_marks_are_overlooked_and_in_part_when_a_name_is_missing() {
+        for (printed, name) in
+            [("ANNA MARIA", "ANNA MARIA"), ("AKE", "AAKE"), ("ÅKE", "AAKE"), ("NILS GÕRAN", "NILS GOERAN")]
+        {
+            assert!(states_all(printed, name), "{printed} {name}");
+        }
+        for (printed, name) in
+            [("ANNA", "ANNA MARIA"), ("ÅKE", "AAKE BO"), ("MICHAEL", "MICHAEL J"), ("ANN", "ANNA")]
+        {
+            assert!(!states_all(printed, name), "{printed} {name}");
         }
     }
 
