@@ -1,5 +1,7 @@
 //! When a printed text is what the zone says, when it is nearly that, and when a recogniser made it of that.
 
+use reinstate_domain::document::is_same_but_for_marks;
+
 use crate::document::line::Line;
 
 /// Words that are tried together as one value.
@@ -52,16 +54,9 @@ pub(super) fn letters(text: &str) -> String {
     ascii.chars().filter(char::is_ascii_alphabetic).collect()
 }
 
-/// What a zone makes of a letter with a mark (ICAO 9303-3 §6.A): a recogniser that overlooks the mark has one letter for it.
-const OF_MARKED_LETTERS: [&str; 4] = ["AA", "AE", "OE", "UE"];
-
 /// Whether a printed name that is the zone's has all of its letters: one of several given names is the same person's.
 pub(crate) fn states_all(printed: &str, name: &str) -> bool {
-    let all = letters(name);
-    let words = |text: &str| text.split_whitespace().count();
-    let overlooked: usize = OF_MARKED_LETTERS.iter().map(|pair| all.matches(pair).count()).sum();
-    let without_marks = printed.chars().filter(|c| c.is_alphabetic()).count() + overlooked;
-    letters(printed).len() >= all.len() || words(printed) >= words(name) && without_marks >= all.len()
+    letters(printed).len() >= letters(name).len() || is_same_but_for_marks(printed, name)
 }
 
 /// The run of words that is nearly this name, and not it.
