@@ -59,7 +59,7 @@ reasons! {
     DocumentFieldsDisagree "document_fields_disagree" true "The document could not be verified.", "The visual zone and the machine-readable zone disagree.";
     DocumentNameMismatch "document_name_mismatch" true "The document does not match the account.", "The name on the document is not the name on file.";
     DocumentBirthDateMismatch "document_birth_date_mismatch" true "The document does not match the account.", "The birth date on the document is not the birth date on file.";
-    DocumentUncertain "document_uncertain" true "The document needs a closer look by our staff.", "Dates contradict one another, or a sign of a copy, a screen or an altered field is beyond its threshold.";
+    DocumentUncertain "document_uncertain" true "The document needs a closer look by our staff.", "Dates contradict one another, a sign of a copy, a screen, an altered field or a glued portrait is beyond its threshold, or the digits of the zone would agree with an O for a 0.";
     DocumentPortraitMissing "document_portrait_missing" true "The photo on the document could not be seen. Show the page with the photo.", "No portrait was found on the document.";
     FaceNotFound "face_not_found" true "No face was found. Look into the camera.", "No face was detected in a frame.";
     FaceMultiple "face_multiple" true "More than one face is in the picture. Be alone in front of the camera.", "Several faces were detected in a frame.";
