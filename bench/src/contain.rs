@@ -2,6 +2,7 @@
 //! with several workers beside one.
 
 use std::fs;
+use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -93,7 +94,7 @@ pub(crate) async fn run(
     program: &Program,
     runs: usize,
     photos: usize,
-    workers: &[usize],
+    workers: &[NonZero<usize>],
 ) -> Result<(), Failed> {
     let taken = Arc::new(Photos::take()?);
     beside(program, &taken, runs).await?;
@@ -104,7 +105,7 @@ pub(crate) async fn run(
     );
     let mut first = None;
     for &workers in workers {
-        let rate = mixed(program, &taken, photos, workers).await?;
+        let rate = mixed(program, &taken, photos, workers.get()).await?;
         match first {
             None => first = Some((workers, rate)),
             Some((few, slow)) => println!("  {workers} workers do {:.2} times what {few} do", rate / slow),

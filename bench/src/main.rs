@@ -1,5 +1,6 @@
 //! Measures, and prints what it measured. Each bench is a subcommand: `reinstate-bench log`.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -102,8 +103,8 @@ enum Bench {
         #[arg(long, default_value_t = 3000)]
         photos: usize,
         /// Their rates are compared with that of the first.
-        #[arg(long, value_delimiter = ',', default_values_t = [1, 2])]
-        workers: Vec<usize>,
+        #[arg(long, value_delimiter = ',', default_values = ["1", "2"])]
+        workers: Vec<NonZero<usize>>,
     },
     /// What the standalone server holds in memory while owners hand in documents and selfies.
     Memory {
