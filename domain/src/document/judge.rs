@@ -6,7 +6,7 @@
 
 use jiff::civil::Date;
 
-use super::name::{NameMatch, is_same_but_for_marks, match_given_names, match_surname};
+use super::name::{Cut, NameMatch, is_same_but_for_marks, match_given_names, match_surname};
 use super::number;
 use super::{
     Claim, ComparedField, DocumentObservation, DocumentQuality, DocumentSignals, DocumentThresholds,
@@ -28,14 +28,15 @@ pub fn judge(
     if let Some(fault) = observation.fault {
         return fail([fault]);
     }
+    let owner = Owner { claim, identity, today };
     let picture = faults_of_the_picture(observation, thresholds);
     // What a bad picture shows may be the picture's doing.
     let accuses = picture.is_empty() || !thresholds.accuse_in_clear_pictures_only;
     match (&observation.mrz, &observation.fields) {
         (Some(mrz), Some(fields)) if mrz.valid => {
-            let zones_disagree = compare(&observation.visual, fields).disagreements > 0;
+            let zones_disagree = compare(&observation.visual, fields, thresholds).disagreements > 0;
             let altered = zones_disagree && accuses;
-            let wrong = contradictions(observation, mrz, fields, claim, identity, today, altered);
+            let wrong = contradictions(observation, thresholds, mrz, fields, &owner, altered);
             if !wrong.is_empty() {
                 return fail(wrong);
             }
@@ -50,16 +51,24 @@ pub fn judge(
                 (false, true) => Verdict { decision: Decision::Review, reasons: open },
             }
         }
-        // An altered digit may look like that by chance, so it does not pass; nor is an owner refused for what nobody can tell apart.
-        (Some(mrz), _) if accuses && failed_as_printed(mrz, thresholds) && mrz.twins_agree => {
-            Verdict { decision: Decision::Review, reasons: vec![ReasonCode::DocumentUncertain] }
-        }
         (Some(mrz), _) if accuses && failed_as_printed(mrz, thresholds) => {
-            fail([ReasonCode::DocumentCheckDigitFailed])
+            if mrz.twins_agree {
+                // An altered digit may look like that by chance, so it does not pass; nor is an owner refused for what nobody can tell apart.
+                Verdict { decision: Decision::Review, reasons: vec![ReasonCode::DocumentUncertain] }
+            } else {
+                fail([ReasonCode::DocumentCheckDigitFailed])
+            }
         }
         (Some(_), _) => fail(or_unreadable(picture)),
-        (None, _) => without_mrz(observation, thresholds, picture, claim, identity, today),
+        (None, _) => without_mrz(observation, thresholds, picture, &owner),
     }
+}
+
+/// Whose document it has to be, of which kind, and on which day.
+struct Owner<'a> {
+    claim: &'a Claim,
+    identity: Option<&'a Identity>,
+    today: Date,
 }
 
 fn fail(reasons: impl Into<Vec<ReasonCode>>) -> Verdict {
@@ -114,13 +123,13 @@ fn failed_as_printed(mrz: &MrzReading, thresholds: &DocumentThresholds) -> bool 
 /// which that counts.
 fn contradictions(
     observation: &DocumentObservation,
+    thresholds: &DocumentThresholds,
     mrz: &MrzReading,
     fields: &MrzFields,
-    claim: &Claim,
-    identity: Option<&Identity>,
-    today: Date,
+    owner: &Owner<'_>,
     altered: bool,
 ) -> Vec<ReasonCode> {
+    let Owner { claim, identity, today } = *owner;
     let mut reasons = Vec::new();
     if !is_of_the_type(mrz.format, &fields.code, claim.document_type)
         || claim.country.as_ref().is_some_and(|country| !mrz::codes_equivalent(country, &fields.issuer))
@@ -137,7 +146,7 @@ fn contradictions(
         reasons.push(ReasonCode::DocumentFieldsDisagree);
     }
     if let Some(identity) = identity {
-        let names = names_on_file(identity, mrz.format, fields);
+        let names = names_on_file(identity, mrz.format, fields, thresholds);
         if names.contains(&NameMatch::Different) {
             reasons.push(ReasonCode::DocumentNameMismatch);
         }
@@ -160,7 +169,7 @@ fn open_questions(
     identity: Option<&Identity>,
 ) -> Vec<ReasonCode> {
     let mut reasons = Vec::new();
-    let visual = compare(&observation.visual, fields);
+    let visual = compare(&observation.visual, fields, thresholds);
     let repair_is_confirmed = mrz.repairs.is_empty() || visual.number_agrees;
     // No check digit covers the name on most documents, so what is printed for people has to confirm it.
     if visual.agreements < thresholds.min_visual_matches
@@ -177,7 +186,10 @@ fn open_questions(
         reasons.push(ReasonCode::DocumentUncertain);
     }
     if let Some(identity) = identity {
-        if names_on_file(identity, mrz.format, fields).iter().any(|found| *found != NameMatch::Same) {
+        if names_on_file(identity, mrz.format, fields, thresholds)
+            .iter()
+            .any(|found| *found != NameMatch::Same)
+        {
             reasons.push(ReasonCode::DocumentNameMismatch);
         }
         if fields.birth_date.is_none() {
@@ -211,10 +223,9 @@ fn without_mrz(
     observation: &DocumentObservation,
     thresholds: &DocumentThresholds,
     picture: Vec<ReasonCode>,
-    claim: &Claim,
-    identity: Option<&Identity>,
-    today: Date,
+    owner: &Owner<'_>,
 ) -> Verdict {
+    let Owner { claim, identity, today } = *owner;
     let visual = &observation.visual;
     if !picture.is_empty() || claim.document_type == Some(DocumentType::Passport) {
         return fail(or_unreadable(picture));
@@ -234,7 +245,7 @@ fn without_mrz(
         visual.birth_date.is_none_or(|date| date == identity.birth_date)
             && visual.surname.as_ref().is_none_or(|name| {
                 let machine = mrz::transliterate(name, mrz::TransliterationStyle::Expanded);
-                match_surname(&identity.surname, &machine, false) != NameMatch::Different
+                match_surname(&identity.surname, &machine, Cut::Nothing) != NameMatch::Different
             })
     });
     if enough && owners && observation.portrait.is_some() {
@@ -267,16 +278,21 @@ fn is_of_the_type(format: MrzFormat, code: &str, claimed: Option<DocumentType>) 
     }
 }
 
-fn names_on_file(identity: &Identity, format: MrzFormat, fields: &MrzFields) -> [NameMatch; 2] {
-    // Only the end of the name field can be missing: the surname is cut when there are no given names after it.
-    let surname_cut = fields.name_truncated && fields.given_names.is_empty();
+fn names_on_file(
+    identity: &Identity,
+    format: MrzFormat,
+    fields: &MrzFields,
+    thresholds: &DocumentThresholds,
+) -> [NameMatch; 2] {
+    let [surname_cut, given_cut] = fields.cuts(thresholds.names_cut_in_every_word);
     let given = if format == MrzFormat::D1 {
         // A driving licence's line has none: that is neither the same nor another.
         NameMatch::Part
-    } else if surname_cut {
+    } else if fields.name_truncated && fields.given_names.is_empty() {
+        // There was no room for them.
         NameMatch::Same
     } else {
-        match_given_names(&identity.given_names, &fields.given_names, fields.name_truncated)
+        match_given_names(&identity.given_names, &fields.given_names, given_cut)
     };
     [match_surname(&identity.surname, &fields.surname, surname_cut), given]
 }
@@ -289,8 +305,8 @@ struct Comparison {
     surname_agrees: bool,
 }
 
-fn compare(visual: &VisualFields, fields: &MrzFields) -> Comparison {
-    let mut compared = compare_zones(visual, fields);
+fn compare(visual: &VisualFields, fields: &MrzFields, thresholds: &DocumentThresholds) -> Comparison {
+    let mut compared = compare_zones(visual, fields, thresholds);
     compared.retain(|of| of.field != ComparedField::Sex);
     let agrees = |field| compared.contains(&FieldComparison { field, agrees: true });
     let agreements = compared.iter().filter(|of| of.agrees).count();
@@ -304,11 +320,15 @@ fn compare(visual: &VisualFields, fields: &MrzFields) -> Comparison {
 
 /// Compares what the two zones of a document say, field by field.
 #[must_use]
-pub fn compare_zones(visual: &VisualFields, fields: &MrzFields) -> Vec<FieldComparison> {
+pub fn compare_zones(
+    visual: &VisualFields,
+    fields: &MrzFields,
+    thresholds: &DocumentThresholds,
+) -> Vec<FieldComparison> {
     let significant = |text: &str| -> String {
         text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
     };
-    let surname_cut = fields.name_truncated && fields.given_names.is_empty();
+    let [surname_cut, given_cut] = fields.cuts(thresholds.names_cut_in_every_word);
     let number = visual.number.as_ref().map(|number| significant(number) == significant(&fields.number));
     // A name is printed larger and in more ways than the zone holds (two scripts, a title, a name at birth), so a part
     // of it is no contradiction.
@@ -318,7 +338,7 @@ pub fn compare_zones(visual: &VisualFields, fields: &MrzFields) -> Vec<FieldComp
     });
     // The line of a driving licence has no given names to compare with.
     let given = visual.given_names.as_ref().filter(|_| !fields.given_names.is_empty()).and_then(|names| {
-        let found = match_given_names(names, &fields.given_names, fields.name_truncated);
+        let found = match_given_names(names, &fields.given_names, given_cut);
         if is_same_but_for_marks(names, &fields.given_names) { Some(true) } else { agrees(found) }
     });
     let birth = visual.birth_date.zip(fields.birth_date).map(|(seen, read)| is_same_birth(seen, read));

@@ -28,18 +28,28 @@ const CYRILLIC: [CyrillicLanguage; 6] = [
     CyrillicLanguage::Macedonian,
 ];
 
+/// What a machine-readable name may lack of the written one (ICAO 9303-4, -5 and -6, §4.2.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    Nothing,
+    /// What there was no room for, in letters and in words.
+    End,
+    /// The end of each of its words, down to an initial; no word is missing.
+    EveryWord,
+}
+
 /// One written letter: the ways in which it may appear.
 type Letter = Vec<&'static str>;
 /// One written word.
 type Word = Vec<Letter>;
 
-/// Compares a whole surname. `truncated` says that the machine-readable field was filled to its end.
+/// Compares a whole surname.
 #[must_use]
-pub fn match_surname(written: &str, machine: &str, truncated: bool) -> NameMatch {
+pub fn match_surname(written: &str, machine: &str, cut: Cut) -> NameMatch {
     match_name(written, machine, |words, parts| {
-        if matches_all(words, &parts.concat(), truncated) {
+        if matches_all(words, parts, cut) {
             NameMatch::Same
-        } else if matches_some(words, parts, truncated) {
+        } else if matches_some(words, parts, cut) {
             NameMatch::Part
         } else {
             NameMatch::Different
@@ -47,11 +57,19 @@ pub fn match_surname(written: &str, machine: &str, truncated: bool) -> NameMatch
     })
 }
 
-/// Compares given names, of which either side may leave some out.
+/// Compares given names, of which either side may leave some out. Where every word may be cut, what is left may be initials, which
+/// others have as well: a part of the name and no more.
 #[must_use]
-pub fn match_given_names(written: &str, machine: &str, truncated: bool) -> NameMatch {
+pub fn match_given_names(written: &str, machine: &str, cut: Cut) -> NameMatch {
+    let surely = if cut == Cut::EveryWord { Cut::End } else { cut };
     match_name(written, machine, |words, parts| {
-        if matches_some(words, parts, truncated) { NameMatch::Same } else { NameMatch::Different }
+        if matches_some(words, parts, surely) {
+            NameMatch::Same
+        } else if matches_some(words, parts, cut) {
+            NameMatch::Part
+        } else {
+            NameMatch::Different
+        }
     })
 }
 
@@ -127,43 +145,56 @@ fn words(spelling: &str) -> Option<Vec<Word>> {
     Some(words)
 }
 
-/// All written words, one after the other, are exactly this text (or begin with it, if it was cut).
-fn matches_all(words: &[Word], text: &str, truncated: bool) -> bool {
+/// All written words, one after the other, are exactly this name, or what is left of it.
+fn matches_all(words: &[Word], parts: &[String], cut: Cut) -> bool {
+    let name = Machine::new(parts, cut);
     let mut at = vec![0];
     for word in words {
-        match step(word, text, &at, truncated) {
+        match name.step(word, &at) {
             Step::Cut => return true,
             Step::At(next) => at = next,
         }
     }
-    at.contains(&text.len())
+    at.contains(&name.text.len())
 }
 
-/// Some written words in their order are the text, or all written words are some parts of the text in their order.
-fn matches_some(words: &[Word], parts: &[String], truncated: bool) -> bool {
-    written_leaves_out(words, parts) || machine_leaves_out(words, &parts.concat(), truncated)
+/// Some written words in their order are the name, or all written words are some parts of it in their order.
+fn matches_some(words: &[Word], parts: &[String], cut: Cut) -> bool {
+    written_leaves_out(words, parts, cut) || machine_leaves_out(words, parts, cut)
 }
 
-fn machine_leaves_out(words: &[Word], text: &str, truncated: bool) -> bool {
+fn machine_leaves_out(words: &[Word], parts: &[String], cut: Cut) -> bool {
+    let name = Machine::new(parts, cut);
     let mut at = vec![0];
     for word in words {
-        match step(word, text, &at, truncated) {
+        match name.step(word, &at) {
             Step::Cut => return true,
             Step::At(next) => at.extend(next),
         }
         at.sort_unstable();
         at.dedup();
     }
-    at.contains(&text.len())
+    at.contains(&name.text.len())
 }
 
 /// Tries every choice of kept parts: 39 characters rarely hold more than eight, and those eight are 255 choices.
-fn written_leaves_out(words: &[Word], parts: &[String]) -> bool {
+fn written_leaves_out(words: &[Word], parts: &[String], cut: Cut) -> bool {
+    // After a part that the written name leaves out there was room for the others.
+    let cut = if cut == Cut::End { Cut::Nothing } else { cut };
     let considered = parts.len().min(8);
     (1u32..1 << considered).any(|kept| {
-        let text: String = (0..considered).filter(|i| kept & (1 << i) != 0).map(|i| &*parts[i]).collect();
-        matches_all(words, &text, false)
+        let kept: Vec<String> =
+            (0..considered).filter(|i| kept & (1 << i) != 0).map(|i| parts[i].clone()).collect();
+        matches_all(words, &kept, cut)
     })
+}
+
+/// A machine-readable name without its fillers.
+struct Machine {
+    text: String,
+    cut: Cut,
+    /// Where each of its parts ends in the text.
+    ends: Vec<usize>,
 }
 
 enum Step {
@@ -173,25 +204,44 @@ enum Step {
     At(Vec<usize>),
 }
 
-fn step(word: &Word, text: &str, from: &[usize], truncated: bool) -> Step {
-    let mut at = from.to_vec();
-    for letter in word {
-        let mut next = Vec::new();
-        for &start in &at {
-            let rest = &text[start..];
-            for variant in letter {
-                if rest.starts_with(variant) {
-                    next.push(start + variant.len());
-                } else if truncated && start > 0 && variant.starts_with(rest) {
-                    return Step::Cut;
+impl Machine {
+    fn new(parts: &[String], cut: Cut) -> Self {
+        let ends = parts.iter().scan(0, |end, part| {
+            *end += part.len();
+            Some(*end)
+        });
+        Machine { text: parts.concat(), cut, ends: ends.collect() }
+    }
+
+    fn step(&self, word: &Word, from: &[usize]) -> Step {
+        let mut at = from.to_vec();
+        let mut shortened: Vec<usize> = Vec::new();
+        for (i, letter) in word.iter().enumerate() {
+            let mut next = Vec::new();
+            for &start in &at {
+                let rest = &self.text[start..];
+                for variant in letter {
+                    if rest.starts_with(variant) {
+                        next.push(start + variant.len());
+                    } else if self.cut == Cut::End && start > 0 && variant.starts_with(rest) {
+                        return Step::Cut;
+                    }
+                    if self.cut == Cut::EveryWord {
+                        // Of every word at least a letter is left.
+                        let ends = self.ends.iter().filter(|end| **end > start || **end == start && i > 0);
+                        shortened.extend(ends.filter(|end| variant.starts_with(&self.text[start..**end])));
+                    }
                 }
             }
+            next.sort_unstable();
+            next.dedup();
+            at = next;
         }
-        next.sort_unstable();
-        next.dedup();
-        at = next;
+        at.extend(shortened);
+        at.sort_unstable();
+        at.dedup();
+        Step::At(at)
     }
-    Step::At(at)
 }
 
 #[cfg(test)]
@@ -202,12 +252,12 @@ mod tests {
 
     #[track_caller]
     fn surname(written: &str, machine: &str, expected: NameMatch) {
-        assert_eq!(match_surname(written, machine, false), expected, "{written} / {machine}");
+        assert_eq!(match_surname(written, machine, Cut::Nothing), expected, "{written} / {machine}");
     }
 
     #[track_caller]
     fn given(written: &str, machine: &str, expected: NameMatch) {
-        assert_eq!(match_given_names(written, machine, false), expected, "{written} / {machine}");
+        assert_eq!(match_given_names(written, machine, Cut::Nothing), expected, "{written} / {machine}");
     }
 
     #[test]
@@ -256,9 +306,47 @@ mod tests {
 
     #[test]
     fn a_cut_field_matches_the_beginning_of_the_name() {
-        assert_eq!(match_given_names("Konstantin Alexander", "KONSTANTIN ALEX", true), NameMatch::Same);
-        assert_eq!(match_given_names("Konstantin Alexander", "KONSTANTIN ALEX", false), NameMatch::Different);
-        assert_eq!(match_given_names("Konstantin Boris", "KONSTANTIN ALEX", true), NameMatch::Different);
+        assert_eq!(match_given_names("Konstantin Alexander", "KONSTANTIN ALEX", Cut::End), NameMatch::Same);
+        assert_eq!(
+            match_given_names("Konstantin Alexander", "KONSTANTIN ALEX", Cut::Nothing),
+            NameMatch::Different
+        );
+        assert_eq!(match_given_names("Konstantin Boris", "KONSTANTIN ALEX", Cut::End), NameMatch::Different);
+    }
+
+    /// The examples of ICAO 9303-4 and 9303-6, §4.2.3.
+    #[test]
+    fn a_surname_of_which_every_word_is_cut_is_the_name() {
+        let written = "Bennelong Wooloomooloo Warrandyte Warnambool";
+        for machine in [
+            "BENNELONG WOOLOOMOOLOO WARRANDYTE W",
+            "BENNELONG WOOLOOMOOLOO W W",
+            "BENNELONG WOOLOOM WARRAND WARNAM",
+            "BENNEL WOOLOO WARRAN WARNAM",
+            "BENNELONG WOOLOOM WAR WARN",
+        ] {
+            let compared = |cut| match_surname(written, machine, cut);
+            assert_eq!(compared(Cut::EveryWord), NameMatch::Same, "{machine}");
+            assert_ne!(compared(Cut::Nothing), NameMatch::Same, "{machine}");
+        }
+        let compared = |written, machine| match_surname(written, machine, Cut::EveryWord);
+        assert_eq!(compared("Española Española-Ibáñez Güell", "ESPANOLA ESPAN IBAN GUEE"), NameMatch::Same);
+        assert_eq!(compared(written, "BENNEL WOOLOO WARRAN"), NameMatch::Part);
+        assert_eq!(compared("Bennelong Wooloomooloo", "BENNEL WOOLOO WARRAN WARNAM"), NameMatch::Part);
+        assert_eq!(compared(written, "BENNEL WOOLOO WARRAN WARNAM X"), NameMatch::Part);
+        for other in ["BENNEL WOOLOO WARREN WARNAM", "WOOLOO BENNEL WARRAN WARNAM"] {
+            assert_eq!(compared(written, other), NameMatch::Different, "{other}");
+        }
+    }
+
+    #[test]
+    fn initials_of_given_names_are_a_part_of_them_and_prove_no_more() {
+        let compared = |written, machine| match_given_names(written, machine, Cut::EveryWord);
+        assert_eq!(compared("Dingo Potoroo", "D P"), NameMatch::Part);
+        assert_eq!(compared("Chayapa Dejthamrong Krasuang", "CHAYAPA DEJ K"), NameMatch::Part);
+        assert_eq!(compared("Chayapa Dejthamrong Krasuang", "CHAYAPA DEJTHAMRONG K"), NameMatch::Same);
+        assert_eq!(compared("Dingo Potoroo", "D K"), NameMatch::Different);
+        assert_eq!(compared("Dingo Potoroo", "P D"), NameMatch::Different);
     }
 
     #[test]
@@ -276,19 +364,34 @@ mod tests {
         surname("李", "LI", NameMatch::Undecidable);
     }
 
+    fn any_cut() -> impl Strategy<Value = Cut> {
+        prop_oneof![Just(Cut::Nothing), Just(Cut::End), Just(Cut::EveryWord)]
+    }
+
     proptest! {
         #[test]
         fn a_name_matches_what_an_issuer_prints_of_it(words in proptest::collection::vec("[A-ZÄÖÜÅÑÉŠŁa-zäöüåñéšł]{1,9}", 1..4), style in 0..3) {
             let style = [mrz::TransliterationStyle::Expanded, mrz::TransliterationStyle::Simple, mrz::TransliterationStyle::XxSuffix][style as usize];
             let written = words.join(" ");
             let machine = mrz::transliterate(&written, style);
-            prop_assert_eq!(match_surname(&written, &machine, false), NameMatch::Same);
-            prop_assert_eq!(match_given_names(&written, &machine, false), NameMatch::Same);
-            prop_assert_eq!(match_given_names(&words[0], &machine, false), NameMatch::Same);
+            prop_assert_eq!(match_surname(&written, &machine, Cut::Nothing), NameMatch::Same);
+            prop_assert_eq!(match_given_names(&written, &machine, Cut::Nothing), NameMatch::Same);
+            prop_assert_eq!(match_given_names(&words[0], &machine, Cut::Nothing), NameMatch::Same);
         }
 
         #[test]
-        fn nothing_that_was_read_makes_it_panic(written in "\\PC{0,20}", machine in "\\PC{0,20}", cut: bool) {
+        fn a_surname_matches_whatever_is_left_of_each_word(
+            words in proptest::collection::vec(("[A-Zäöüñéšł]{1,9}", 1usize..9), 1..5),
+            style in 0..3,
+        ) {
+            let style = [mrz::TransliterationStyle::Expanded, mrz::TransliterationStyle::Simple, mrz::TransliterationStyle::XxSuffix][style as usize];
+            let written: Vec<&str> = words.iter().map(|(word, _)| &**word).collect();
+            let machine: Vec<String> = words.iter().map(|(word, left)| mrz::transliterate(word, style).chars().take(*left).collect()).collect();
+            prop_assert_eq!(match_surname(&written.join(" "), &machine.join(" "), Cut::EveryWord), NameMatch::Same);
+        }
+
+        #[test]
+        fn nothing_that_was_read_makes_it_panic(written in "\\PC{0,20}", machine in "\\PC{0,20}", cut in any_cut()) {
             let _ = match_surname(&written, &machine, cut);
             let _ = match_given_names(&written, &machine, cut);
         }

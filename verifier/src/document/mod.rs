@@ -170,7 +170,7 @@ impl DocumentReader {
             observation.fields = found.zone.fields;
         }
         if let Some(fields) = &observation.fields {
-            observation.comparison = compare_zones(&observation.visual, fields);
+            observation.comparison = compare_zones(&observation.visual, fields, look.thresholds);
         }
         Ok(DocumentExamination { observation, portrait, timings })
     }
@@ -198,7 +198,7 @@ fn is_believed(found: &Found, observation: &DocumentObservation, thresholds: &Do
     // A visual zone whose name is lost may have its number misread in the same way.
     let confirmed =
         visual.number.is_some() && visual.surname.is_some() && (whole || fields.given_names.is_empty());
-    let compared = compare_zones(visual, fields);
+    let compared = compare_zones(visual, fields, thresholds);
     let contradicted =
         |fields: &[ComparedField]| compared.iter().any(|of| !of.agrees && fields.contains(&of.field));
     // Where the print shows all that the zone says but its number, the number was misread. Where it shows something else, the zone is

@@ -20,6 +20,7 @@ fn thresholds() -> DocumentThresholds {
         max_field_noise: None,
         max_portrait_edge: Some(0.05),
         numbers_as_published: true,
+        names_cut_in_every_word: true,
         accuse_in_clear_pictures_only: true,
         min_twin_sharpness: None,
         max_cut_lines: 2,
@@ -398,6 +399,37 @@ fn a_number_that_its_issuer_does_not_give_is_for_a_person_and_no_refusal() {
 }
 
 #[test]
+fn an_owner_whose_name_the_zone_cuts_in_every_word_is_not_refused() {
+    let claim = Claim { document_type: Some(DocumentType::Passport), country: None };
+    let owner = Identity {
+        surname: "Bennelong Wooloomooloo Warrandyte Warnambool".into(),
+        given_names: "Dingo Potoroo".into(),
+        ..owner()
+    };
+    let judged = |surname: &str, given_names: &str, thresholds: &DocumentThresholds| {
+        let mut observation = passport();
+        observation.visual.surname = Some(owner.surname.to_uppercase());
+        observation.visual.given_names = Some(owner.given_names.to_uppercase());
+        let fields = observation.fields.as_mut().unwrap();
+        (fields.surname, fields.given_names) = (surname.into(), given_names.into());
+        fields.name_truncated = true;
+        judge(&observation, thresholds, &claim, Some(&owner), TODAY)
+    };
+    let now = thresholds();
+    assert_eq!(judged("BENNEL WOOLOO WARRAN WARNAM", "DINGO POTO", &now).decision, Decision::Pass);
+    // Another's given names begin with these letters too.
+    let review = Verdict { decision: Decision::Review, reasons: vec![ReasonCode::DocumentNameMismatch] };
+    assert_eq!(judged("BENNELONG WOOLOOMOOLOO W W", "D P", &now), review);
+    assert_eq!(judged("BENNEL WOOLOO WARREN WARNAM", "DINGO POTO", &now).decision, Decision::Fail);
+    assert_eq!(judged("BENNEL WOOLOO WARRAN WARNAM", "BINGO POTO", &now).decision, Decision::Fail);
+    // A short surname is whole, however many given names follow.
+    assert_eq!(judged("B W W W", "DINGO POTO", &now).decision, Decision::Fail);
+    // What was judged before the rule was made is judged the same when it is audited.
+    let before = DocumentThresholds { names_cut_in_every_word: false, ..thresholds() };
+    assert_eq!(judged("BENNEL WOOLOO WARRAN WARNAM", "DINGO POTO", &before).decision, Decision::Fail);
+}
+
+#[test]
 fn dates_that_cannot_be_are_found() {
     given(
         |o| {
@@ -417,7 +449,7 @@ fn every_field_that_both_zones_state_is_compared_and_the_sex_accuses_nobody() {
     let mut o = passport();
     o.visual.sex = Some("M".into());
     o.visual.given_names = None;
-    let compared = compare_zones(&o.visual, o.fields.as_ref().unwrap());
+    let compared = compare_zones(&o.visual, o.fields.as_ref().unwrap(), &thresholds());
     let disagreeing: Vec<ComparedField> =
         compared.iter().filter(|of| !of.agrees).map(|of| of.field).collect();
     assert_eq!((compared.len(), &disagreeing[..]), (5, &[ComparedField::Sex][..]));

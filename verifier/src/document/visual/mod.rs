@@ -232,6 +232,7 @@ fn confirm(lines: &[Line], fields: &MrzFields, found: &mut VisualFields) {
     let number = printed(&fields.number);
     let given = fields.given_names.split_whitespace().count();
     let doubled = given > 1 && fields.given_names.split_whitespace().any(|name| name == fields.surname);
+    let [surname_cut, given_cut] = fields.cuts(true);
     let excess = |run: &str| letters(run).len().abs_diff(letters(&fields.given_names).len());
     for (i, line) in lines.iter().enumerate() {
         let says_number = |text: &str| {
@@ -248,10 +249,9 @@ fn confirm(lines: &[Line], fields: &MrzFields, found: &mut VisualFields) {
         let no_surname = doubled
             && runs(&line.text).iter().any(|run| {
                 run.split_whitespace().count() == given
-                    && match_given_names(run, &fields.given_names, fields.name_truncated) == NameMatch::Same
+                    && match_given_names(run, &fields.given_names, given_cut) == NameMatch::Same
             });
         for run in runs(&line.text) {
-            let surname_cut = fields.name_truncated && fields.given_names.is_empty();
             let is_surname = || {
                 match_surname(&run, &fields.surname, surname_cut) == NameMatch::Same
                     || is_same_but_for_marks(&run, &fields.surname)
@@ -268,7 +268,7 @@ fn confirm(lines: &[Line], fields: &MrzFields, found: &mut VisualFields) {
             });
             if better
                 && !fields.given_names.is_empty()
-                && (match_given_names(&run, &fields.given_names, fields.name_truncated) == NameMatch::Same
+                && (match_given_names(&run, &fields.given_names, given_cut) == NameMatch::Same
                     || is_same_but_for_marks(&run, &fields.given_names))
             {
                 found.given_names = Some(run);
@@ -477,6 +477,20 @@ mod tests {
         let mut found = VisualFields::default();
         confirm(&[line("DANIEL PIETER JAN", &[0.9; 17])], &cut, &mut found);
         assert_eq!(found.given_names.as_deref(), Some("DANIEL PIETER JAN"));
+    }
+
+    #[test]
+    fn a_surname_of_which_the_zone_holds_the_beginnings_is_found_whole() {
+        let cut = MrzFields {
+            surname: "ESPANOLA ESPAN IBAN GUEE".into(),
+            given_names: "JOSE".into(),
+            name_truncated: true,
+            ..daniel()
+        };
+        let written = line("ESPAÑOLA ESPAÑOLA-IBÁÑEZ GÜELL", &[0.9; 30]);
+        let mut found = VisualFields::default();
+        confirm(&[line("ESPANOLA", &[0.9; 8]), written], &cut, &mut found);
+        assert_eq!(found.surname.as_deref(), Some("ESPAÑOLA ESPAÑOLA-IBÁÑEZ GÜELL"));
     }
 
     #[test]
