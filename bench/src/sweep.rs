@@ -36,6 +36,9 @@ pub(crate) struct Arguments {
     /// So many photos.
     #[arg(long, default_value_t = 500)]
     photos: usize,
+    /// Leaves out the first of them, which another run has read: on another machine, say.
+    #[arg(long, default_value_t = 0)]
+    skip: usize,
     /// The even seeds are there to be looked at, the odd ones to be measured on.
     #[arg(long, default_value = "tuning")]
     half: Half,
@@ -193,7 +196,8 @@ impl Arguments {
         let all = shots.len();
         let wanted = self.photos.min(all);
         let is_taken = |n: usize| n * wanted / all != (n + 1) * wanted / all;
-        shots.into_iter().enumerate().filter(|(n, _)| is_taken(*n)).map(|(_, shot)| shot).collect()
+        let taken = shots.into_iter().enumerate().filter(|(n, _)| is_taken(*n)).map(|(_, shot)| shot);
+        taken.skip(self.skip).collect()
     }
 
     /// Two runs of the same words are of the same photos.
@@ -206,6 +210,9 @@ impl Arguments {
             name(&|| self.set.to_possible_value()),
             name(&|| self.half.to_possible_value())
         );
+        if self.skip > 0 {
+            words.push_str(&format!(", after the first {}", self.skip));
+        }
         for kind in &self.kinds {
             words.push_str(&format!(", {}", kind.as_str()));
         }
@@ -365,6 +372,24 @@ mod tests {
             "cpu_ms": {"read_mrz": 5.0}, "wall_ms": 6.0
         });
         serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn two_runs_share_the_photos_of_one() {
+        #[derive(clap::Parser)]
+        struct Command {
+            #[command(flatten)]
+            arguments: Arguments,
+        }
+        let ids = |words: &str| -> Vec<String> {
+            let command: Command =
+                clap::Parser::parse_from(format!("sweep --half held-out {words}").split(' '));
+            command.arguments.shots().into_iter().map(|shot| shot.id).collect()
+        };
+        let whole = ids("--photos 40");
+        assert_eq!(whole.len(), 40);
+        assert_eq!(ids("--photos 40 --skip 15"), whole[15..]);
+        assert!(ids("--photos 40 --skip 41").is_empty());
     }
 
     #[test]
