@@ -230,7 +230,9 @@ impl Arguments {
 }
 
 fn is_to_be_looked_at(row: &Row) -> bool {
-    let accused = row.reasons.contains(&ReasonCode::DocumentFieldsDisagree);
+    let accused = [ReasonCode::DocumentFieldsDisagree, ReasonCode::DocumentCheckDigitFailed]
+        .iter()
+        .any(|reason| row.reasons.contains(reason));
     row.outcome == Outcome::Wrong
         || if row.tampering.is_some() { row.decision == Decision::Pass } else { accused }
 }

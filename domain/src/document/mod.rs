@@ -98,8 +98,8 @@ pub struct MrzReading {
     pub checks: Vec<FieldCheck>,
     /// The lowest probability, 0 to 1, of a character of `read` that takes part in a check digit.
     pub certainty: f32,
-    /// Not valid, and all check digits would agree with an O for one 0 of the number, or a 0 for one O: one glyph to a recogniser, so
-    /// that its certainty says nothing. Older findings have `false`.
+    /// Not valid, and all check digits would agree with one letter of the number for the digit of its shape (O and 0, I and 1), or the
+    /// other way round: among digits one glyph to a recogniser, so that its certainty says nothing. Older findings have `false`.
     #[serde(default)]
     pub twins_agree: bool,
 }

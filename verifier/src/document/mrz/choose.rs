@@ -200,15 +200,17 @@ fn twins(a: Symbol, b: Symbol) -> bool {
     a != b && pair.contains(&Some(a)) && pair.contains(&Some(b))
 }
 
-/// Whether all digits agree with one O of the number for a 0, or the other way round.
+/// Whether all digits agree with one letter of the number for the digit of its shape, or the other way round: O and 0, I and 1.
 pub(super) fn twins_agree(layout: &Layout, seen: &[Symbol]) -> bool {
-    let (Some(letter), Some(digit)) = (symbol('O'), symbol('0')) else { return false };
+    let shapes = ["O0", "I1"].map(|shape| shape.chars().filter_map(symbol).collect::<Vec<Symbol>>());
     let number = layout.checks.iter().filter(|check| check.field == CheckedField::Number);
     number.flat_map(|check| &check.cells).any(|&cell| {
-        let other = if seen[cell] == letter { digit } else { letter };
-        let mut swapped = seen.to_vec();
-        swapped[cell] = other;
-        twins(seen[cell], other) && layout.checks.iter().all(|check| passes(check, &swapped))
+        let shape = shapes.iter().find(|shape| shape.contains(&seen[cell]));
+        shape.into_iter().flatten().filter(|other| **other != seen[cell]).any(|&other| {
+            let mut swapped = seen.to_vec();
+            swapped[cell] = other;
+            layout.checks.iter().all(|check| passes(check, &swapped))
+        })
     })
 }
 

@@ -112,16 +112,19 @@ fn a_look_alike_is_repaired_when_the_digits_leave_one_answer_and_the_repair_is_r
 }
 
 #[test]
-fn an_o_among_digits_that_was_read_as_a_zero_is_told_and_not_repaired() {
-    let number = "98JO71079";
-    let line = format!("{number}{}UTO7408122F1204159ZE184226B<<<<<1", mrz::check_digit(number).unwrap());
-    let covered = format!("{}{}{}", &line[0..10], &line[13..20], &line[21..43]);
-    let line = format!("{line}{}", mrz::check_digit(&covered).unwrap());
-    let read = clearly(&[TD3[0], &line.replacen('O', "0", 1)]).reading;
-    assert!(!read.valid && read.twins_agree);
-    assert!(read.checks.iter().any(|check| !check.passed));
-    let altered = clearly(&[TD3[0], &line.replacen("98JO71079", "98J071078", 1)]).reading;
-    assert!(!altered.valid && !altered.twins_agree);
+fn a_letter_among_digits_that_was_read_as_the_digit_of_its_shape_is_told_and_not_repaired() {
+    for (letter, digit) in [('O', "0"), ('I', "1")] {
+        let number = format!("98J{letter}71079");
+        let line = format!("{number}{}UTO7408122F1204159ZE184226B<<<<<1", mrz::check_digit(&number).unwrap());
+        let covered = format!("{}{}{}", &line[0..10], &line[13..20], &line[21..43]);
+        let line = format!("{line}{}", mrz::check_digit(&covered).unwrap());
+        let read = clearly(&[TD3[0], &line.replacen(letter, digit, 1)]).reading;
+        assert!(!read.valid && read.twins_agree, "{letter}");
+        assert!(read.checks.iter().any(|check| !check.passed));
+        let altered = line.replacen(letter, digit, 1).replacen("71079", "71078", 1);
+        let altered = clearly(&[TD3[0], &altered]).reading;
+        assert!(!altered.valid && !altered.twins_agree, "{letter}");
+    }
 }
 
 #[test]
