@@ -6,7 +6,7 @@
 
 use jiff::civil::Date;
 
-use super::name::{Cut, NameMatch, is_same_but_for_marks, match_given_names, match_surname};
+use super::name::{Cut, Marks, NameMatch, is_same_but_for_marks, match_given_names, match_surname};
 use super::number;
 use super::{
     Claim, ComparedField, DocumentObservation, DocumentQuality, DocumentSignals, DocumentThresholds,
@@ -245,7 +245,8 @@ fn without_mrz(
         visual.birth_date.is_none_or(|date| date == identity.birth_date)
             && visual.surname.as_ref().is_none_or(|name| {
                 let machine = mrz::transliterate(name, mrz::TransliterationStyle::Expanded);
-                match_surname(&identity.surname, &machine, Cut::Nothing) != NameMatch::Different
+                match_surname(&identity.surname, Marks::Written, &machine, Cut::Nothing)
+                    != NameMatch::Different
             })
     });
     if enough && owners && observation.portrait.is_some() {
@@ -284,7 +285,7 @@ fn names_on_file(
     fields: &MrzFields,
     thresholds: &DocumentThresholds,
 ) -> [NameMatch; 2] {
-    let [surname_cut, given_cut] = fields.cuts(thresholds.names_cut_in_every_word);
+    let [surname_cut, given_cut] = fields.cuts(thresholds.names_by_word);
     let given = if format == MrzFormat::D1 {
         // A driving licence's line has none: that is neither the same nor another.
         NameMatch::Part
@@ -292,9 +293,9 @@ fn names_on_file(
         // There was no room for them.
         NameMatch::Same
     } else {
-        match_given_names(&identity.given_names, &fields.given_names, given_cut)
+        match_given_names(&identity.given_names, Marks::Written, &fields.given_names, given_cut)
     };
-    [match_surname(&identity.surname, &fields.surname, surname_cut), given]
+    [match_surname(&identity.surname, Marks::Written, &fields.surname, surname_cut), given]
 }
 
 /// How the visual zone relates to the machine-readable one.
@@ -328,17 +329,18 @@ pub fn compare_zones(
     let significant = |text: &str| -> String {
         text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
     };
-    let [surname_cut, given_cut] = fields.cuts(thresholds.names_cut_in_every_word);
+    let [surname_cut, given_cut] = fields.cuts(thresholds.names_by_word);
+    let marks = if thresholds.names_by_word { Marks::MayBeMissing } else { Marks::Written };
     let number = visual.number.as_ref().map(|number| significant(number) == significant(&fields.number));
     // A name is printed larger and in more ways than the zone holds (two scripts, a title, a name at birth), so a part
     // of it is no contradiction.
     let surname = visual.surname.as_ref().and_then(|name| {
-        let found = match_surname(name, &fields.surname, surname_cut);
+        let found = match_surname(name, marks, &fields.surname, surname_cut);
         if is_same_but_for_marks(name, &fields.surname) { Some(true) } else { agrees(found) }
     });
     // The line of a driving licence has no given names to compare with.
     let given = visual.given_names.as_ref().filter(|_| !fields.given_names.is_empty()).and_then(|names| {
-        let found = match_given_names(names, &fields.given_names, given_cut);
+        let found = match_given_names(names, marks, &fields.given_names, given_cut);
         if is_same_but_for_marks(names, &fields.given_names) { Some(true) } else { agrees(found) }
     });
     let birth = visual.birth_date.zip(fields.birth_date).map(|(seen, read)| is_same_birth(seen, read));

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::reason::ReasonCode;
 
 pub use judge::{compare_zones, judge};
-pub use name::{Cut, NameMatch, is_same_but_for_marks, match_given_names, match_surname};
+pub use name::{Cut, Marks, NameMatch, is_same_but_for_marks, match_given_names, match_surname};
 
 /// The kinds of document that an owner may choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,24 +124,24 @@ pub struct MrzFields {
 }
 
 impl MrzFields {
-    /// What the surname and the given names may lack. `every_word`: whether the issuer may have cut each word to make room, and not only
-    /// left out what had none.
+    /// What the surname and the given names may lack. `by_word`: whether the issuer may have cut each word to make room, and not only left
+    /// out what had none.
     #[must_use]
-    pub fn cuts(&self, every_word: bool) -> [Cut; 2] {
+    pub fn cuts(&self, by_word: bool) -> [Cut; 2] {
         let (surname, given) = (self.surname.len(), self.given_names.len());
         if !self.name_truncated {
             return [Cut::Nothing; 2];
         }
         let of_surname = if given == 0 {
             Cut::End
-        } else if every_word && surname > given {
+        } else if by_word && surname > given {
             // ICAO 9303-4 §4.2.3: a surname is cut where it takes most of the field. "LI" before many given names is whole, and the
             // beginning of too many other names.
             Cut::EveryWord
         } else {
             Cut::Nothing
         };
-        [of_surname, if every_word { Cut::EveryWord } else { Cut::End }]
+        [of_surname, if by_word { Cut::EveryWord } else { Cut::End }]
     }
 }
 
@@ -284,9 +284,10 @@ pub struct DocumentThresholds {
     /// Whether a person looks at a number of a form that its issuer does not give.
     #[serde(default)]
     pub numbers_as_published: bool,
-    /// Whether a name that fills its field may be cut in every word, as ICAO 9303-4 §4.2.3 lets issuers do, and not only at its end.
+    /// Whether names are compared word by word: one that fills its field may be cut in each, as ICAO 9303-4 §4.2.3 lets issuers do, and
+    /// marks may have been overlooked in any. Without it, only the end of a name may be missing, or the marks of all of it.
     #[serde(default)]
-    pub names_cut_in_every_word: bool,
+    pub names_by_word: bool,
     /// Whether check digits that fail and zones that disagree speak against the document only in a picture without faults. In
     /// another they ask for a better one.
     #[serde(default)]

@@ -20,7 +20,7 @@ fn thresholds() -> DocumentThresholds {
         max_field_noise: None,
         max_portrait_edge: Some(0.05),
         numbers_as_published: true,
-        names_cut_in_every_word: true,
+        names_by_word: true,
         accuse_in_clear_pictures_only: true,
         min_twin_sharpness: None,
         max_cut_lines: 2,
@@ -425,8 +425,21 @@ fn an_owner_whose_name_the_zone_cuts_in_every_word_is_not_refused() {
     // A short surname is whole, however many given names follow.
     assert_eq!(judged("B W W W", "DINGO POTO", &now).decision, Decision::Fail);
     // What was judged before the rule was made is judged the same when it is audited.
-    let before = DocumentThresholds { names_cut_in_every_word: false, ..thresholds() };
+    let before = DocumentThresholds { names_by_word: false, ..thresholds() };
     assert_eq!(judged("BENNEL WOOLOO WARRAN WARNAM", "DINGO POTO", &before).decision, Decision::Fail);
+}
+
+#[test]
+fn a_mark_that_was_overlooked_in_one_of_several_given_names_alters_nothing() {
+    let judged = |thresholds: &DocumentThresholds| {
+        let mut observation = passport();
+        observation.visual.given_names = Some("GOTZ KARL-HEINZ".into());
+        observation.fields.as_mut().unwrap().given_names = "GOETZ KARL HEINZ MATTHIAS".into();
+        judge(&observation, thresholds, &Claim { document_type: None, country: None }, None, TODAY).decision
+    };
+    assert_eq!(judged(&thresholds()), Decision::Pass);
+    let before = DocumentThresholds { names_by_word: false, ..thresholds() };
+    assert_eq!(judged(&before), Decision::Fail);
 }
 
 #[test]

@@ -12,7 +12,7 @@ mod numbered;
 use jiff::civil::Date;
 use jiff::{Span, ToSpan};
 use reinstate_domain::document::{
-    MrzFields, NameMatch, ReadingThresholds, VisualFields, is_same_but_for_marks, match_given_names,
+    Marks, MrzFields, NameMatch, ReadingThresholds, VisualFields, is_same_but_for_marks, match_given_names,
     match_surname,
 };
 
@@ -249,11 +249,12 @@ fn confirm(lines: &[Line], fields: &MrzFields, found: &mut VisualFields) {
         let no_surname = doubled
             && runs(&line.text).iter().any(|run| {
                 run.split_whitespace().count() == given
-                    && match_given_names(run, &fields.given_names, given_cut) == NameMatch::Same
+                    && match_given_names(run, Marks::MayBeMissing, &fields.given_names, given_cut)
+                        == NameMatch::Same
             });
         for run in runs(&line.text) {
             let is_surname = || {
-                match_surname(&run, &fields.surname, surname_cut) == NameMatch::Same
+                match_surname(&run, Marks::MayBeMissing, &fields.surname, surname_cut) == NameMatch::Same
                     || is_same_but_for_marks(&run, &fields.surname)
             };
             let wanted = found.surname.is_none() && !no_surname;
@@ -268,7 +269,8 @@ fn confirm(lines: &[Line], fields: &MrzFields, found: &mut VisualFields) {
             });
             if better
                 && !fields.given_names.is_empty()
-                && (match_given_names(&run, &fields.given_names, given_cut) == NameMatch::Same
+                && (match_given_names(&run, Marks::MayBeMissing, &fields.given_names, given_cut)
+                    == NameMatch::Same
                     || is_same_but_for_marks(&run, &fields.given_names))
             {
                 found.given_names = Some(run);
@@ -491,6 +493,14 @@ mod tests {
         let mut found = VisualFields::default();
         confirm(&[line("ESPANOLA", &[0.9; 8]), written], &cut, &mut found);
         assert_eq!(found.surname.as_deref(), Some("ESPAÑOLA ESPAÑOLA-IBÁÑEZ GÜELL"));
+    }
+
+    #[test]
+    fn some_of_the_given_names_are_found_though_a_mark_was_overlooked() {
+        let fields = MrzFields { given_names: "GOETZ KARL HEI".into(), name_truncated: true, ..daniel() };
+        let mut found = VisualFields::default();
+        confirm(&[line("GOTZ KARL-HEINZ", &[0.9; 15])], &fields, &mut found);
+        assert_eq!(found.given_names.as_deref(), Some("GOTZ KARL-HEINZ"));
     }
 
     #[test]
