@@ -333,7 +333,7 @@ pub fn compare_zones(
     let marks = if thresholds.names_by_word { Marks::MayBeMissing } else { Marks::Written };
     let number = visual.number.as_ref().map(|number| significant(number) == significant(&fields.number));
     // A name is printed larger and in more ways than the zone holds (two scripts, a title, a name at birth), so a part
-    // of it is no contradiction.
+    // of it is no contradiction. That the marks of all of it may be missing is what held before `names_by_word`.
     let surname = visual.surname.as_ref().and_then(|name| {
         let found = match_surname(name, marks, &fields.surname, surname_cut);
         if is_same_but_for_marks(name, &fields.surname) { Some(true) } else { agrees(found) }

@@ -1,8 +1,8 @@
 //! Whether a machine-readable name can be the name that somebody wrote with all its letters.
 //!
 //! The issuer chooses among the transliterations of ICAO 9303-3 §6 (Ä is AE or A), drops apostrophes, makes a filler of a
-//! hyphen or drops it, leaves out given names for which there is no room, and cuts the rest (§4.6). So the written name
-//! becomes a pattern with alternatives, and the machine-readable one is matched against it.
+//! hyphen or drops it, leaves out given names for which there is no room, and cuts the rest (§4.6) or every word. So the
+//! written name becomes a pattern with alternatives, and the machine-readable one is matched against it.
 
 use mrz::CyrillicLanguage;
 use unicode_normalization::UnicodeNormalization;
@@ -54,15 +54,8 @@ type Word = Vec<Letter>;
 /// Compares a whole surname.
 #[must_use]
 pub fn match_surname(written: &str, marks: Marks, machine: &str, cut: Cut) -> NameMatch {
-    match_name(written, marks, machine, |words, parts| {
-        if matches_all(words, parts, cut) {
-            NameMatch::Same
-        } else if matches_some(words, parts, cut) {
-            NameMatch::Part
-        } else {
-            NameMatch::Different
-        }
-    })
+    let is_same = |words: &[Word], parts: &[String]| matches_all(words, parts, cut);
+    match_name(written, marks, machine, cut, is_same)
 }
 
 /// Compares given names, of which either side may leave some out. Where every word may be cut, what is left may be initials, which
@@ -70,15 +63,8 @@ pub fn match_surname(written: &str, marks: Marks, machine: &str, cut: Cut) -> Na
 #[must_use]
 pub fn match_given_names(written: &str, marks: Marks, machine: &str, cut: Cut) -> NameMatch {
     let surely = if cut == Cut::EveryWord { Cut::End } else { cut };
-    match_name(written, marks, machine, |words, parts| {
-        if matches_some(words, parts, surely) {
-            NameMatch::Same
-        } else if matches_some(words, parts, cut) {
-            NameMatch::Part
-        } else {
-            NameMatch::Different
-        }
-    })
+    let is_same = |words: &[Word], parts: &[String]| matches_some(words, parts, surely);
+    match_name(written, marks, machine, cut, is_same)
 }
 
 /// Whether a name that a machine read off the page is this one but for marks that machines overlook: a stroke, a dieresis
@@ -98,7 +84,8 @@ fn match_name(
     written: &str,
     marks: Marks,
     machine: &str,
-    compare: impl Fn(&[Word], &[String]) -> NameMatch,
+    cut: Cut,
+    is_same: impl Fn(&[Word], &[String]) -> bool,
 ) -> NameMatch {
     let parts: Vec<String> = machine
         .split(|c: char| !c.is_ascii_alphabetic())
@@ -110,7 +97,8 @@ fn match_name(
         let Some(words) = words(&spelling, marks) else { continue };
         let found = match (words.is_empty(), parts.is_empty()) {
             (true, true) => NameMatch::Same,
-            (false, false) => compare(&words, &parts),
+            (false, false) if is_same(&words, &parts) => NameMatch::Same,
+            (false, false) if matches_some(&words, &parts, cut) => NameMatch::Part,
             _ => NameMatch::Different,
         };
         match (found, best) {
@@ -174,29 +162,23 @@ fn with_a_mark(c: char) -> &'static [&'static str] {
 
 /// All written words, one after the other, are exactly this name, or what is left of it.
 fn matches_all(words: &[Word], parts: &[String], cut: Cut) -> bool {
-    let name = Machine::new(parts, cut);
-    let mut at = vec![0];
-    for word in words {
-        match name.step(word, &at) {
-            Step::Cut => return true,
-            Step::At(next) => at = next,
-        }
-    }
-    at.contains(&name.text.len())
+    leads_to_end(words, parts, cut, false)
 }
 
 /// Some written words in their order are the name, or all written words are some parts of it in their order.
 fn matches_some(words: &[Word], parts: &[String], cut: Cut) -> bool {
-    written_leaves_out(words, parts, cut) || machine_leaves_out(words, parts, cut)
+    written_leaves_out(words, parts, cut) || leads_to_end(words, parts, cut, true)
 }
 
-fn machine_leaves_out(words: &[Word], parts: &[String], cut: Cut) -> bool {
+/// Whether the words, one after the other, lead to the end of the name, which may leave out some of them if `leaves_out`.
+fn leads_to_end(words: &[Word], parts: &[String], cut: Cut, leaves_out: bool) -> bool {
     let name = Machine::new(parts, cut);
     let mut at = vec![0];
     for word in words {
         match name.step(word, &at) {
             Step::Cut => return true,
-            Step::At(next) => at.extend(next),
+            Step::At(next) if leaves_out => at.extend(next),
+            Step::At(next) => at = next,
         }
         at.sort_unstable();
         at.dedup();
@@ -448,8 +430,10 @@ mod tests {
 
         #[test]
         fn nothing_that_was_read_makes_it_panic(written in "\\PC{0,20}", machine in "\\PC{0,20}", cut in any_cut()) {
-            let _ = match_surname(&written, Marks::Written, &machine, cut);
-            let _ = match_given_names(&written, Marks::Written, &machine, cut);
+            for marks in [Marks::Written, Marks::MayBeMissing] {
+                let _ = match_surname(&written, marks, &machine, cut);
+                let _ = match_given_names(&written, marks, &machine, cut);
+            }
         }
     }
 }
