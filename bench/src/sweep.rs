@@ -95,6 +95,10 @@ pub(crate) enum Failed {
     File { path: PathBuf, source: io::Error },
     #[error("{} belongs to another run: take it away, or give another --out", path.display())]
     OtherRun { path: PathBuf },
+    #[error(
+        "nothing is left to read: --skip {skip} of {photos} photos (--photos counts those that are left out, too)"
+    )]
+    NothingLeft { photos: usize, skip: usize },
     #[error(transparent)]
     Report(#[from] evaluate::Error),
 }
@@ -113,7 +117,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failed> {
     let jobs =
         arguments.jobs.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZero::<usize>::MIN);
     let today = arguments.today.unwrap_or_else(|| Timestamp::now().to_zoned(TimeZone::UTC).date());
-    let shots = arguments.shots();
+    let shots = arguments.shots()?;
     let subject = arguments.subject(shots.len());
     let key = Key { subject: subject.clone(), bundle: bundle.sha256(), today };
     let (kept, rows) = Kept::open(&arguments.out.with_extension("rows.jsonl"), &key)?;
@@ -165,7 +169,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failed> {
 
 impl Arguments {
     /// As many photos as are wanted, of as few documents as that takes.
-    fn shots(&self) -> Vec<Shot> {
+    fn shots(&self) -> Result<Vec<Shot>, Failed> {
         let (set, of_each) = match self.set {
             Which::Ordinary => (Set::Ordinary { photos: PHOTOS_OF_EACH }, PHOTOS_OF_EACH as usize),
             Which::Any => (Set::Any { photos: PHOTOS_OF_EACH }, PHOTOS_OF_EACH as usize),
@@ -197,7 +201,11 @@ impl Arguments {
         let wanted = self.photos.min(all);
         let is_taken = |n: usize| n * wanted / all != (n + 1) * wanted / all;
         let taken = shots.into_iter().enumerate().filter(|(n, _)| is_taken(*n)).map(|(_, shot)| shot);
-        taken.skip(self.skip).collect()
+        let taken: Vec<Shot> = taken.skip(self.skip).collect();
+        if taken.is_empty() {
+            return Err(Failed::NothingLeft { photos: wanted, skip: self.skip });
+        }
+        Ok(taken)
     }
 
     /// Two runs of the same words are of the same photos.
@@ -383,15 +391,17 @@ mod tests {
             #[command(flatten)]
             arguments: Arguments,
         }
-        let ids = |words: &str| -> Vec<String> {
+        let shots = |words: &str| {
             let command: Command =
                 clap::Parser::parse_from(format!("sweep --half held-out {words}").split(' '));
-            command.arguments.shots().into_iter().map(|shot| shot.id).collect()
+            command.arguments.shots()
         };
+        let ids =
+            |words: &str| -> Vec<String> { shots(words).unwrap().into_iter().map(|shot| shot.id).collect() };
         let whole = ids("--photos 40");
         assert_eq!(whole.len(), 40);
         assert_eq!(ids("--photos 40 --skip 15"), whole[15..]);
-        assert!(ids("--photos 40 --skip 41").is_empty());
+        assert!(matches!(shots("--photos 40 --skip 40"), Err(Failed::NothingLeft { photos: 40, skip: 40 })));
     }
 
     #[test]

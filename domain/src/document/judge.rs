@@ -51,7 +51,7 @@ pub fn judge(
                 (false, true) => Verdict { decision: Decision::Review, reasons: open },
             }
         }
-        (Some(mrz), _) if accuses && failed_as_printed(mrz, thresholds) => {
+        (Some(mrz), _) if accuses && mrz.fails_as_printed(thresholds) => {
             if mrz.twins_agree {
                 // An altered digit may look like that by chance, so it does not pass; nor is an owner refused for what nobody can tell apart.
                 Verdict { decision: Decision::Review, reasons: vec![ReasonCode::DocumentUncertain] }
@@ -110,13 +110,6 @@ fn faults_of_the_picture(
 fn is_blurred(quality: &DocumentQuality, thresholds: &DocumentThresholds) -> bool {
     let least = quality.least_sharpness.zip(thresholds.min_least_sharpness);
     quality.sharpness < thresholds.min_sharpness || least.is_some_and(|(measured, least)| measured < least)
-}
-
-/// Read with certainty, and the digits disagree nevertheless: that is how it was printed, or altered.
-fn failed_as_printed(mrz: &MrzReading, thresholds: &DocumentThresholds) -> bool {
-    !mrz.valid
-        && mrz.checks.iter().any(|check| !check.passed)
-        && mrz.certainty >= thresholds.min_failed_digit_certainty
 }
 
 /// What speaks against a document whose machine-readable zone is valid. `altered`: the zones say different things, in a picture in

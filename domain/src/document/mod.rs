@@ -14,6 +14,7 @@ use crate::reason::ReasonCode;
 
 pub use judge::{compare_zones, judge};
 pub use name::{Cut, Marks, NameMatch, is_same_but_for_marks, match_given_names, match_surname};
+pub use number::letters_only;
 
 /// The kinds of document that an owner may choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +104,23 @@ pub struct MrzReading {
     #[serde(default)]
     pub twins_agree: bool,
 }
+
+impl MrzReading {
+    /// Read with certainty, and the digits disagree nevertheless: that is how it was printed, or altered.
+    #[must_use]
+    pub fn fails_as_printed(&self, thresholds: &DocumentThresholds) -> bool {
+        let failed = self.checks.iter().filter(|check| !check.passed).count();
+        // Who alters a number or a date makes its digit fail and the composite one. Where no field agrees with its own, the rows were
+        // rather cut or aligned wrongly, and characters that are not there may look certain enough.
+        let all = failed == self.checks.len() && failed >= FEWEST_INDEPENDENT;
+        let least = thresholds.min_all_failed_digits_certainty.filter(|_| all);
+        !self.valid && failed > 0 && self.certainty >= least.unwrap_or(thresholds.min_failed_digit_certainty)
+    }
+}
+
+/// Number, birth date and expiry date have a digit of their own in every format of ICAO 9303. The two of a driving licence's line both
+/// cover its number, so that one alteration makes both fail.
+const FEWEST_INDEPENDENT: usize = 3;
 
 /// The fields of a valid machine-readable zone.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -300,6 +318,9 @@ pub struct DocumentThresholds {
     pub max_cut_lines: u32,
     /// A zone that was read at least this certainly and fails its digits fails them as printed.
     pub min_failed_digit_certainty: f32,
+    /// The same for a zone of which every check digit fails, three at least. Without it, the certainty above is enough.
+    #[serde(default)]
+    pub min_all_failed_digits_certainty: Option<f32>,
     /// Of number, surname, given names, birth date and expiry date: how many the visual zone must confirm.
     pub min_visual_matches: u32,
     /// Not judged with, but read with: a finding names both by the manifest's hash.

@@ -17,17 +17,26 @@ type Places = (usize, &'static str);
 
 /// Whether a document may have its number, as far as its issuer's rule is known here.
 pub(super) fn is_as_published(format: MrzFormat, fields: &MrzFields) -> bool {
-    let Some(rule) = rule(format, fields) else { return true };
+    let Some(rule) = rule(format, &fields.code, &fields.issuer) else { return true };
     let mut places = rule.iter().flat_map(|&(count, of)| std::iter::repeat_n(of, count));
     let fits = fields.number.chars().all(|c| places.next().is_some_and(|of| of.contains(c)));
     fits && places.next().is_none()
 }
 
+/// The places of a number, from 0, where its issuer publishes that a letter stands and no digit. Empty where no rule is known here.
+#[must_use]
+pub fn letters_only(format: MrzFormat, code: &str, issuer: &str) -> Vec<usize> {
+    let rule = rule(format, code, issuer).unwrap_or_default();
+    let places = rule.iter().flat_map(|&(count, of)| std::iter::repeat_n(of, count));
+    let holds_letters = |of: &str| !of.contains(|c: char| c.is_ascii_digit());
+    places.enumerate().filter(|(_, of)| holds_letters(of)).map(|(place, _)| place).collect()
+}
+
 /// The rule for passports and identity cards of nationals. Residence permits and visas are numbered in other ways.
-fn rule(format: MrzFormat, fields: &MrzFields) -> Option<&'static [Places]> {
-    let passport = format == MrzFormat::Td3 && fields.code.starts_with('P');
-    let card = matches!(format, MrzFormat::Td1 | MrzFormat::Td2) && matches!(&*fields.code, "I" | "ID");
-    match &*fields.issuer {
+fn rule(format: MrzFormat, code: &str, issuer: &str) -> Option<&'static [Places]> {
+    let passport = format == MrzFormat::Td3 && code.starts_with('P');
+    let card = matches!(format, MrzFormat::Td1 | MrzFormat::Td2) && matches!(code, "I" | "ID");
+    match issuer {
         // Provisional and children's documents begin with letters that the others don't have.
         "D" if passport || card => Some(&[(1, ALPHANUMERIC), (8, GERMAN)]),
         "NLD" if passport || card => Some(&[(2, DUTCH_LETTERS), (6, DUTCH), (1, DIGITS)]),
@@ -84,6 +93,15 @@ mod tests {
         assert_published(MrzFormat::Td3, "P", "POL", "ZS0000177", true);
         assert_published(MrzFormat::Td3, "P", "POL", "ZS00001771", false);
         assert_published(MrzFormat::Td3, "P", "GBR", "92507647A", false);
+    }
+
+    #[test]
+    fn where_an_issuer_gives_letters_only_is_known_where_its_rule_is() {
+        assert_eq!(letters_only(MrzFormat::Td3, "P", "FRA"), [2, 3]);
+        assert_eq!(letters_only(MrzFormat::Td1, "ID", "NLD"), [0, 1]);
+        assert_eq!(letters_only(MrzFormat::Td3, "P", "D"), [0; 0], "digits may stand anywhere");
+        assert_eq!(letters_only(MrzFormat::MrvA, "V", "FRA"), [0; 0], "not a passport");
+        assert_eq!(letters_only(MrzFormat::Td3, "P", "UTO"), [0; 0]);
     }
 
     #[test]

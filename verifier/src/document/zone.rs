@@ -103,8 +103,7 @@ impl Search {
                 // A zone that was read with certainty and fails its digits must not be read again until it passes.
                 self.settled = self.best.as_ref().is_some_and(|found| {
                     let reading = &found.zone.reading;
-                    let fails = reading.checks.iter().any(|check| !check.passed);
-                    reading.valid || fails && reading.certainty >= look.thresholds.min_failed_digit_certainty
+                    reading.valid || reading.fails_as_printed(&look.thresholds)
                 });
                 if self.settled {
                     return Ok(());

@@ -25,6 +25,7 @@ fn thresholds() -> DocumentThresholds {
         min_twin_sharpness: None,
         max_cut_lines: 2,
         min_failed_digit_certainty: 0.9,
+        min_all_failed_digits_certainty: Some(0.98),
         min_visual_matches: 2,
         reading: crate::document::ReadingThresholds {
             min_covered: 0.3,
@@ -187,6 +188,27 @@ fn a_clearly_read_zone_that_fails_its_own_digits_is_no_retake() {
         o.mrz.as_mut().unwrap().twins_agree = true;
     };
     given(twins, (Decision::Review, &[ReasonCode::DocumentUncertain]));
+}
+
+#[test]
+fn where_every_digit_fails_the_rows_were_rather_misread_than_altered() {
+    let all_fail = |certainty: f32, fields: &[CheckedField]| {
+        let mut observation = passport();
+        unread(&mut observation, certainty);
+        let checks = fields.iter().map(|&field| FieldCheck { field, passed: false });
+        observation.mrz.as_mut().unwrap().checks = checks.collect();
+        observation
+    };
+    let judged = |observation: &DocumentObservation, thresholds: &DocumentThresholds| {
+        judge(observation, thresholds, &passport_of_utopia(), Some(&owner()), TODAY).reasons
+    };
+    let three = [CheckedField::Number, CheckedField::BirthDate, CheckedField::ExpiryDate];
+    assert_eq!(judged(&all_fail(0.95, &three), &thresholds()), [ReasonCode::DocumentUnreadable]);
+    assert_eq!(judged(&all_fail(0.99, &three), &thresholds()), [ReasonCode::DocumentCheckDigitFailed]);
+    let licence = [CheckedField::Number, CheckedField::Composite];
+    assert_eq!(judged(&all_fail(0.95, &licence), &thresholds()), [ReasonCode::DocumentCheckDigitFailed]);
+    let before = DocumentThresholds { min_all_failed_digits_certainty: None, ..thresholds() };
+    assert_eq!(judged(&all_fail(0.95, &three), &before), [ReasonCode::DocumentCheckDigitFailed]);
 }
 
 #[test]

@@ -4,9 +4,9 @@
 //! considered may be swapped in, a few at most, and only if the result is the one clear answer. The search is exact: it
 //! keeps, for every residue of the running sums, the two best texts so far, so the runner-up and its distance are known.
 
-use reinstate_domain::document::{CheckedField, FieldCheck, ReadingThresholds};
+use reinstate_domain::document::{CheckedField, FieldCheck, ReadingThresholds, letters_only};
 
-use super::alphabet::{DIGITS, FILLER, LETTERS, SYMBOLS, Symbol, symbol, value};
+use super::alphabet::{DIGITS, FILLER, LETTERS, SYMBOLS, Symbol, character, symbol, value};
 use super::layout::{Cell, Check, Layout};
 
 /// What was chosen for the cells of a layout.
@@ -32,9 +32,9 @@ const CONFUSABLE: [&str; 6] = ["0OQD", "1I", "5S", "8B", "2Z", "6G"];
 /// A symbol outside the sets above may be swapped in from this probability on.
 const LIKELY: f32 = 0.05;
 
-/// Among the leading letters of a number a look-alike needs no more than this: the digits that follow mislead the
+/// Where a letter of a number is to be expected a look-alike needs no more than this: the digits that follow mislead the
 /// recogniser.
-const OPENING: f32 = 0.005;
+const EXPECTED: f32 = 0.005;
 
 /// Log-probability that a swap of O and 0 counts with at least, whatever the recogniser gave it.
 const TWIN: f32 = -3.0;
@@ -127,9 +127,9 @@ fn search(
     let mut trace: Vec<(Symbol, usize)> = Vec::new();
     let mut paths: Vec<Vec<(Sums, Path)>> = vec![Vec::new(); (100 * swaps) as usize];
     paths[0].push(((0, 0, 0), Path { log_probability: 0.0, step: NO_STEP }));
-    let opening = opening(layout, seen);
+    let letters = expecting_letters(layout, seen);
     for (i, role) in roles(layout).iter().enumerate() {
-        let options = options(role, layout.cells[i], &cells[i], seen[i], opening.contains(&i), limits);
+        let options = options(role, layout.cells[i], &cells[i], seen[i], letters.contains(&i), limits);
         let mut next: Vec<Vec<(Sums, Path)>> = vec![Vec::new(); paths.len()];
         for &(sums, path) in paths.iter().flatten() {
             for &(option, log_probability, swapped) in &options {
@@ -159,7 +159,7 @@ fn options(
     cell: Cell,
     posterior: &[f32; SYMBOLS],
     first: Symbol,
-    opens_number: bool,
+    expects_letter: bool,
     limits: &ReadingThresholds,
 ) -> Vec<(Symbol, f32, u32)> {
     let log = |s: Symbol| posterior[usize::from(s)].max(1e-6).ln();
@@ -172,9 +172,9 @@ fn options(
         let others = (0..SYMBOLS as Symbol).filter(|s| *s != first && mask & (1 << s) != 0);
         options.extend(others.filter_map(|s| {
             let p = posterior[usize::from(s)];
-            let twins = opens_number && twins(first, s);
-            let enough = match (confusable(first, s), opens_number) {
-                (true, true) => OPENING,
+            let twins = expects_letter && twins(first, s);
+            let enough = match (confusable(first, s), expects_letter) {
+                (true, true) => EXPECTED,
                 (true, false) => limits.min_repair_probability,
                 (false, _) => LIKELY,
             };
@@ -184,17 +184,26 @@ fn options(
     options
 }
 
-/// The cells where the number may still be in its leading letters: those after letters only.
-fn opening(layout: &Layout, seen: &[Symbol]) -> Vec<usize> {
+/// The cells where a letter of the number is to be expected: where it may still be in its leading letters, which is after letters only,
+/// and where its issuer gives nothing else.
+fn expecting_letters(layout: &Layout, seen: &[Symbol]) -> Vec<usize> {
     let Some(number) = layout.checks.iter().find(|check| check.field == CheckedField::Number) else {
         return Vec::new();
     };
-    let letters = number.cells.iter().take_while(|cell| LETTERS & (1 << seen[**cell]) != 0).count();
-    number.cells.iter().copied().take(letters + 1).collect()
+    let text: String = seen[..CODES].iter().copied().map(character).collect();
+    let (code, issuer) = text.split_at(CODES - ISSUER);
+    let by_rule = letters_only(layout.format, code.trim_end_matches('<'), issuer.trim_end_matches('<'));
+    let leading = number.cells.iter().take_while(|cell| LETTERS & (1 << seen[**cell]) != 0).count();
+    let is_expected = |place: usize| place <= leading || by_rule.contains(&place);
+    number.cells.iter().enumerate().filter(|(place, _)| is_expected(*place)).map(|(_, cell)| *cell).collect()
 }
 
-/// O and 0 are one glyph to the recogniser: what it prefers says nothing, so in the leading letters of a number both are
-/// tried. Among digits an O would be one guess too many: there it could mend a digit that was altered.
+/// Every zone begins with two characters of the document's code and three of the issuer's.
+const CODES: usize = 5;
+const ISSUER: usize = 3;
+
+/// O and 0 are one glyph to the recogniser: what it prefers says nothing, so where letters are to be expected both are tried.
+/// Among digits an O would be one guess too many: there it could mend a digit that was altered.
 fn twins(a: Symbol, b: Symbol) -> bool {
     let pair = [symbol('O'), symbol('0')];
     a != b && pair.contains(&Some(a)) && pair.contains(&Some(b))

@@ -111,13 +111,32 @@ fn a_look_alike_is_repaired_when_the_digits_leave_one_answer_and_the_repair_is_r
     assert!(repair.margin >= limits().min_repair_margin);
 }
 
+/// The second line of a passport with this number, all digits of which agree.
+fn second_line(number: &str, nationality: &str) -> String {
+    let digit = mrz::check_digit(number).unwrap();
+    let line = format!("{number}{digit}{nationality}7408122F1204159ZE184226B<<<<<1");
+    let covered = format!("{}{}{}", &line[0..10], &line[13..20], &line[21..43]);
+    format!("{line}{}", mrz::check_digit(&covered).unwrap())
+}
+
+#[test]
+fn where_an_issuer_gives_letters_only_an_o_that_was_read_as_a_0_is_put_right() {
+    let first = TD3[0].replace("UTO", "FRA");
+    let line = second_line("26LO74498", "FRA");
+    let read = clearly(&[&first, &line.replacen("LO", "L0", 1)]).reading;
+    assert_eq!(read.lines, [first.clone(), line.clone()]);
+    let [repair] = &read.repairs[..] else { panic!("one repair") };
+    assert_eq!((repair.line, repair.column, repair.from, repair.to), (1, 3, '0', 'O'));
+    let altered = clearly(&[&first, &line.replacen("LO74498", "L074499", 1)]).reading;
+    assert!(!altered.valid, "both digits differ by an altered one");
+    let elsewhere = second_line("26LA7O498", "FRA").replacen("A7O", "A70", 1);
+    assert!(!clearly(&[&first, &elsewhere]).reading.valid, "digits stand there");
+}
+
 #[test]
 fn a_letter_among_digits_that_was_read_as_the_digit_of_its_shape_is_told_and_not_repaired() {
     for (letter, digit) in [('O', "0"), ('I', "1")] {
-        let number = format!("98J{letter}71079");
-        let line = format!("{number}{}UTO7408122F1204159ZE184226B<<<<<1", mrz::check_digit(&number).unwrap());
-        let covered = format!("{}{}{}", &line[0..10], &line[13..20], &line[21..43]);
-        let line = format!("{line}{}", mrz::check_digit(&covered).unwrap());
+        let line = second_line(&format!("98J{letter}71079"), "UTO");
         let read = clearly(&[TD3[0], &line.replacen(letter, digit, 1)]).reading;
         assert!(!read.valid && read.twins_agree, "{letter}");
         assert!(read.checks.iter().any(|check| !check.passed));

@@ -173,6 +173,11 @@ const LABELS: [(Field, &[&str]); 7] = [
     ),
 ];
 
+/// What a document calls itself, beside which a lone `N` stands for its number (`Carta N.`, `Pasaporte N°`). Alone it may be
+/// somebody's initial.
+const DOCUMENTS: [&str; 10] =
+    ["CARTA", "CARTE", "CARD", "DOCUMENT", "DOC", "PASS", "PASAPORTE", "PATENTE", "PERMI", "VIS"];
+
 /// Which field a line is the label of.
 pub(crate) fn label(text: &str) -> Option<Field> {
     let ascii = mrz::transliterate(text, mrz::TransliterationStyle::Simple);
@@ -193,15 +198,32 @@ pub(crate) fn label(text: &str) -> Option<Field> {
     if words.iter().any(persons) {
         return None;
     }
+    let documents_n = || {
+        let names_it = |word: &&str| DOCUMENTS.iter().any(|name| word.starts_with(name));
+        words.contains(&"N") && words.iter().any(names_it)
+    };
     LABELS
         .iter()
         .find(|(_, names)| words.iter().any(|word| names.iter().any(|name| is(word, name))))
         .map(|l| l.0)
+        .or_else(|| documents_n().then_some(Field::Number))
+}
+
+/// Heights of a label from its end up to which its value may stand: typed forms have their values in a column, as far to the
+/// right as the longest label needs.
+const COLUMN: f32 = 16.0;
+
+/// Another line than the label.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Other {
+    pub(crate) line: usize,
+    pub(crate) quad: Quad,
+    pub(crate) is_label: bool,
 }
 
 /// Which of the lines holds the value of a label: the nearest below it that begins near its beginning, else the nearest to
-/// the right of it.
-pub(crate) fn value_of(label: &Quad, others: &[(usize, Quad)]) -> Option<usize> {
+/// the right of it, with no other label between.
+pub(crate) fn value_of(label: &Quad, others: &[Other]) -> Option<usize> {
     let direction = label.direction();
     let origin = label.ends().0;
     let height = label.height();
@@ -209,22 +231,24 @@ pub(crate) fn value_of(label: &Quad, others: &[(usize, Quad)]) -> Option<usize> 
         let [x, y] = [p[0] - origin[0], p[1] - origin[1]];
         [x * direction[0] + y * direction[1], y * direction[0] - x * direction[1]]
     };
-    let places = || others.iter().map(|(i, quad)| (*i, place(quad.ends().0), quad.height()));
+    let places = || others.iter().map(|other| (other, place(other.quad.ends().0)));
     let below = places()
-        .filter(|(_, [along, down], tall)| {
-            (0.4 * height..2.2 * (height + tall) / 2.0).contains(down) && along.abs() < 2.5 * height
+        .filter(|(other, [along, down])| {
+            let between = (height + other.quad.height()) / 2.0;
+            !other.is_label && (0.4 * height..2.2 * between).contains(down) && along.abs() < 2.5 * height
         })
         .min_by(|a, b| a.1[1].total_cmp(&b.1[1]));
     let right = || {
         places()
-            .filter(|(_, [along, down], _)| {
+            .filter(|(_, [along, down])| {
                 down.abs() < 0.5 * height
                     && *along > 0.8 * label.width()
-                    && *along < label.width() + 8.0 * height
+                    && *along < label.width() + COLUMN * height
             })
             .min_by(|a, b| a.1[0].total_cmp(&b.1[0]))
+            .filter(|(other, _)| !other.is_label)
     };
-    below.or_else(right).map(|(i, ..)| i)
+    below.or_else(right).map(|(other, _)| other.line)
 }
 
 #[cfg(test)]
@@ -247,25 +271,44 @@ mod tests {
             ("Sex/Sexe/Geschlecht", Field::Sex),
             ("Ausweisnummer", Field::Number),
             ("Núm. soporte", Field::Number),
+            ("Carta N.:", Field::Number),
+            ("Pasaporte N°", Field::Number),
             ("Érvényességi idő", Field::ExpiryDate),
             ("Születési idő", Field::BirthDate),
         ] {
             assert_eq!(label(text), Some(field), "{text}");
         }
-        for text in ["ERIKSSON", "UTOPIA", "12 AUG 1974", "Personal No.", "Fødselsnummer", ""] {
+        for text in ["ERIKSSON", "UTOPIA", "MARIA N.", "12 AUG 1974", "Personal No.", "Fødselsnummer", ""] {
             assert_eq!(label(text), None, "{text}");
         }
     }
 
+    fn value(label: Quad, others: &[(f32, f32, bool)]) -> Option<usize> {
+        let others: Vec<Other> = others
+            .iter()
+            .enumerate()
+            .map(|(line, &(x, y, is_label))| Other { line, quad: at(x, y), is_label })
+            .collect();
+        value_of(&label, &others)
+    }
+
+    fn at(x: f32, y: f32) -> Quad {
+        Quad::new([x + 50.0, y], [1.0, 0.0], 100.0, 20.0)
+    }
+
     #[test]
     fn a_value_stands_below_its_label_or_to_the_right_of_it() {
-        let at = |x: f32, y: f32| Quad::new([x + 50.0, y], [1.0, 0.0], 100.0, 20.0);
         let label = at(0.0, 0.0);
-        assert_eq!(
-            value_of(&label, &[(1, at(200.0, 24.0)), (2, at(4.0, 24.0)), (3, at(4.0, 60.0))]),
-            Some(2)
-        );
-        assert_eq!(value_of(&label, &[(1, at(110.0, 2.0)), (2, at(0.0, 90.0))]), Some(1));
-        assert_eq!(value_of(&label, &[(2, at(0.0, -24.0))]), None);
+        assert_eq!(value(label, &[(200.0, 24.0, false), (4.0, 24.0, false), (4.0, 60.0, false)]), Some(1));
+        assert_eq!(value(label, &[(110.0, 2.0, false), (0.0, 90.0, false)]), Some(0));
+        assert_eq!(value(label, &[(4.0, -24.0, false)]), None);
+    }
+
+    #[test]
+    fn the_values_of_a_typed_form_stand_in_a_column_and_each_belongs_to_the_label_before_it() {
+        let label = at(0.0, 0.0);
+        assert_eq!(value(label, &[(0.0, 40.0, true), (380.0, 0.0, false), (380.0, 40.0, false)]), Some(1));
+        assert_eq!(value(label, &[(140.0, 0.0, true), (380.0, 0.0, false)]), None, "the other label's");
+        assert_eq!(value(label, &[(440.0, 0.0, false)]), None, "too far");
     }
 }

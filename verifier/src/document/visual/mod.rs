@@ -22,7 +22,7 @@ use super::text::{Quad, distance};
 use super::{Error, Networks};
 use crate::models::Role;
 use date::{Mention, mentions, states};
-use label::{Field, label, value_of};
+use label::{Field, Other, label, value_of};
 pub(crate) use likeness::states_all;
 use likeness::{is_ligature, is_misread, letters, nearest, nearest_number, printed, runs, significant};
 
@@ -184,21 +184,19 @@ impl Side {
     /// Labels, and the line that holds the value of each.
     fn values(&self) -> Vec<(Field, usize)> {
         let labels: Vec<Option<Field>> = self.lines.iter().map(|line| label(&line.text)).collect();
-        let values: Vec<(usize, Quad)> = self
-            .lines
-            .iter()
-            .enumerate()
-            .filter(|(i, _)| labels[*i].is_none())
-            .map(|(i, line)| (i, line.quad))
+        let lines = self.lines.iter().zip(&labels).enumerate();
+        let all: Vec<Other> = lines
+            .clone()
+            .map(|(i, (line, label))| Other { line: i, quad: line.quad, is_label: label.is_some() })
             .collect();
         let value = |(i, (line, label)): (usize, (&Line, &Option<Field>))| {
             let field = (*label)?;
             // Label and value may be one line.
             let itself = matches!(field, Field::BirthDate | Field::ExpiryDate | Field::IssueDate)
                 && !mentions(&line.text).is_empty();
-            Some((field, if itself { i } else { value_of(&line.quad, &values)? }))
+            Some((field, if itself { i } else { value_of(&line.quad, &all)? }))
         };
-        self.lines.iter().zip(&labels).enumerate().filter_map(value).collect()
+        lines.filter_map(value).collect()
     }
 }
 
@@ -391,11 +389,12 @@ fn accept(field: Field, text: &str, today: Date, found: &mut VisualFields) {
     }
 }
 
-/// The letters and digits of a text that can be a number: some issuers' have hardly a digit.
+/// The letters and digits of a text that can be a number: some issuers' have one digit only, and are one word then.
 fn document_number(text: &str) -> Option<String> {
+    let fewest = if text.split_whitespace().count() == 1 { 1 } else { 2 };
     let text = significant(text);
     let digits = text.chars().filter(char::is_ascii_digit).count();
-    (text.len() >= 5 && digits >= 2).then_some(text)
+    (text.len() >= 5 && digits >= fewest).then_some(text)
 }
 
 /// The first date of a text, in the latest century in which it is not after `latest`; where day and month could be
@@ -501,6 +500,18 @@ mod tests {
         let mut found = VisualFields::default();
         confirm(&[line("GOTZ KARL-HEINZ", &[0.9; 15])], &fields, &mut found);
         assert_eq!(found.given_names.as_deref(), Some("GOTZ KARL-HEINZ"));
+    }
+
+    #[test]
+    fn a_number_has_digits_and_one_is_enough_where_it_is_one_word() {
+        for (text, number) in
+            [("AB 123456", "AB123456"), ("KJWNHFNT3", "KJWNHFNT3"), ("880692-310", "880692310")]
+        {
+            assert_eq!(document_number(text).as_deref(), Some(number), "{text}");
+        }
+        for text in ["ZENITH", "CITY OF ZENITH 1", "12", ""] {
+            assert_eq!(document_number(text), None, "{text}");
+        }
     }
 
     #[test]
