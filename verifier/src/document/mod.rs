@@ -28,7 +28,7 @@ use crate::timing::Timings;
 use page::{Page, read_page};
 use portrait::find_portrait;
 use views::{Look, find_zone};
-use visual::{read_visual, states_all};
+use visual::{as_in_zone, read_visual, states_all};
 use zone::Found;
 
 /// The examination could not be made. What is wrong with a picture is no error: the observation says it.
@@ -224,6 +224,16 @@ fn is_believed(found: &Found, observation: &DocumentObservation, thresholds: &Do
     if obscured && contradicted(&[ComparedField::Number, ComparedField::Surname, ComparedField::GivenNames]) {
         return false;
     }
+    // The print's letter, seen in the zone beside the one that was taken, is no alteration either, whatever made the picture bad.
+    let misread = |field, value: &str, print: Option<&String>| {
+        contradicted(&[field]) && print.is_some_and(|print| found.zone.may_be(value, &as_in_zone(print)))
+    };
+    if misread(ComparedField::Number, &fields.number, visual.number.as_ref())
+        || misread(ComparedField::Surname, &fields.surname, visual.surname.as_ref())
+        || misread(ComparedField::GivenNames, &fields.given_names, visual.given_names.as_ref())
+    {
+        return false;
+    }
     let blurred = sharpness < thresholds.min_sharpness;
     let soft = thresholds.min_twin_sharpness.is_some_and(|least| sharpness < least);
     // Where one given name is found and the next is not, that one was misread, here or in the zone.
@@ -284,13 +294,19 @@ mod tests {
     }
 
     fn erikssons(at_first_sight: bool) -> Found {
+        Found { at_first_sight, ..erikssons_with(Vec::new()) }
+    }
+
+    /// With other characters seen in its first row: column, character and probability.
+    fn erikssons_with(confusions: Vec<(usize, char, f32)>) -> Found {
         let rows =
             ["P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L898902C36UTO7408122F1204159ZE184226B<<<<<10"];
-        let frames = rows.map(|row| frames_of(row, &Noise::none()));
+        let first = Noise { confusions, ..Noise::none() };
+        let frames = [frames_of(rows[0], &first), frames_of(rows[1], &Noise::none())];
         let looks: Vec<_> = frames.iter().map(|frames| vec![frames]).collect();
         let zone = read_zone(&looks, &thresholds().reading, TODAY).unwrap();
         assert!(zone.reading.valid);
-        Found { zone, quads: Vec::new(), at_first_sight }
+        Found { zone, quads: Vec::new(), at_first_sight: true }
     }
 
     fn beside(visual: VisualFields, sharpness: f32) -> DocumentObservation {
@@ -346,6 +362,20 @@ mod tests {
             let believed = is_believed(&erikssons(true), &observation, &thresholds());
             assert_eq!(believed, believed_under_a_reflection);
         }
+    }
+
+    #[test]
+    fn a_printed_letter_that_left_a_trace_in_the_zone_was_misread_there() {
+        let believed = |seen: Vec<(usize, char, f32)>, visual: VisualFields| {
+            is_believed(&erikssons_with(seen), &beside(visual, 0.9), &thresholds())
+        };
+        let eriksdon = || VisualFields { surname: Some("Eriksdon".into()), ..print() };
+        assert!(!believed(vec![(10, 'D', 0.03)], eriksdon()));
+        assert!(believed(vec![(10, 'D', 0.001)], eriksdon()), "an alteration");
+        assert!(believed(vec![(10, 'Z', 0.03)], eriksdon()), "of another letter");
+        assert!(believed(vec![(10, 'D', 0.03)], print()), "nobody says otherwise");
+        let anna_karin = VisualFields { given_names: Some("Anna Karin".into()), ..print() };
+        assert!(believed(vec![(20, 'K', 0.03)], anna_karin), "one letter of three");
     }
 
     #[test]

@@ -54,6 +54,13 @@ pub(super) fn letters(text: &str) -> String {
     ascii.chars().filter(char::is_ascii_alphabetic).collect()
 }
 
+/// A printed text as a machine-readable zone would have it, with a space for a filler.
+pub(crate) fn as_in_zone(print: &str) -> String {
+    let ascii = mrz::transliterate(print, mrz::TransliterationStyle::Expanded).to_ascii_uppercase();
+    let words = ascii.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
+}
+
 /// Whether a printed name that is the zone's has all of its letters: one of several given names is the same person's.
 pub(crate) fn states_all(printed: &str, name: &str) -> bool {
     letters(printed).len() >= letters(name).len() || is_same_but_for_marks(printed, name)

@@ -23,7 +23,7 @@ use super::{Error, Networks};
 use crate::models::Role;
 use date::{Mention, mentions, states};
 use label::{Field, Other, label, value_of};
-pub(crate) use likeness::states_all;
+pub(crate) use likeness::{as_in_zone, states_all};
 use likeness::{is_ligature, is_misread, letters, nearest, nearest_number, printed, runs, significant};
 
 /// Lines of one side that are read a second time.
