@@ -103,7 +103,7 @@ impl Search {
                 // A zone that was read with certainty and fails its digits must not be read again until it passes.
                 self.settled = self.best.as_ref().is_some_and(|found| {
                     let reading = &found.zone.reading;
-                    reading.valid || reading.fails_as_printed(&look.thresholds)
+                    reading.valid || reading.fails_as_printed(look.thresholds)
                 });
                 if self.settled {
                     return Ok(());
