@@ -1,13 +1,15 @@
 """Starts compose.yaml without an engine, plays the stories through both apis, starts all of it again, and looks whether anything is lost.
 
 Each service has a network namespace of its own, in which it finds the others by their names, and a root file system of its own, which can't be written where
-compose.yaml says so, goes with it when it ends, and has the volumes where they belong; it runs as the user that its image has. What runs there is this machine's: our programs as they were built, Kafka's own wrapper of the image over the jars that ./dev fetched, Debian's PostgreSQL and Prometheus.
-Grafana is left out. Called by `docker/check --run`.
+compose.yaml says so, goes with it when it ends, and has the volumes where they belong; it runs as the user that its image has. What runs there is this
+machine's: our programs as they were built, Kafka's own wrapper of the image over the jars that ./dev fetched, Debian's PostgreSQL and Prometheus. Grafana is
+left out. Called by `docker/check --run`.
 """
 
 import json
 import os
 import pathlib
+import pwd
 import shlex
 import shutil
 import signal
@@ -28,7 +30,6 @@ del SERVICES["grafana"]
 # The link-local block is nobody's route.
 ADDRESSES = {name: f"169.254.77.{10 + i}" for i, name in enumerate(SERVICES)}
 BRIDGE = "rehearsal"
-OURS = "setpriv --reuid=10001 --regid=10001 --clear-groups"
 
 scratch = pathlib.Path(tempfile.mkdtemp(prefix="rehearsal."))
 running = {}
@@ -67,15 +68,24 @@ def settings(service):
     return found
 
 
-def command(name, service):
-    """The shell's line that runs the service, as which user, and what its image sets."""
+def user(image):
+    """Whose the image's process and volumes are. PostgreSQL's has the name that Debian's package gives it."""
+    if "/kafka:" in image:
+        return 1000
+    if "/prometheus:" in image:
+        return 65534
+    return pwd.getpwnam("postgres").pw_uid if image.startswith("postgres:") else 10001
+
+
+def command(service):
+    """The shell's line that runs the service, and what its image sets."""
     image = service["image"]
     if "/kafka:" in image:
         # As the image's own script: a volume that was used before is no error.
         return f"""cd /opt/kafka; mkdir default mounted final; touch default/{{server.properties,log4j2.yaml,tools-log4j2.yaml}}
             java -cp '/opt/jars/*' kafka.docker.KafkaDockerWrapper setup --default-configs-dir default --mounted-configs-dir mounted \
               --final-configs-dir final >setup.log 2>&1 || grep -qi 'already formatted' setup.log || {{ cat setup.log; exit 1; }}
-            exec java -Xmx512m -cp '/opt/jars/*' kafka.Kafka final/server.properties""", "setpriv --reuid=1000 --regid=1000 --clear-groups", {}
+            exec java -Xmx512m -cp '/opt/jars/*' kafka.Kafka final/server.properties""", {}
     if image.startswith("postgres:"):
         data = "/var/lib/postgresql/data/cluster"
         return f"""if [ ! -d {data} ]; then
@@ -83,18 +93,19 @@ def command(name, service):
               echo 'host all all all scram-sha-256' >>{data}/pg_hba.conf
               echo 'create database '$POSTGRES_DB | postgres --single -D {data} postgres >/dev/null
             fi
-            exec postgres -D {data} -c listen_addresses='*' -k /tmp""", "setpriv --reuid=postgres --regid=postgres --init-groups", {}
+            exec postgres -D {data} -c listen_addresses='*' -k /tmp""", {}
     if "/prometheus:" in image:
-        return "exec /opt/tools/prometheus --config.file=/etc/prometheus/prometheus.yml --storage.tsdb.path=/prometheus", OURS, {}
+        return "exec /opt/tools/prometheus --config.file=/etc/prometheus/prometheus.yml --storage.tsdb.path=/prometheus", {}
     own = {"REINSTATE_CACHE": "/opt/cache", "REINSTATE_OPERATIONS__LISTEN": "0.0.0.0:9464"}
     if image == "reinstate-api":
         own["REINSTATE_API__LISTEN"] = "0.0.0.0:8080"
-    return f"exec /opt/programs/{image} {shlex.join(service.get('command', []))}", OURS, own
+    return f"exec /opt/programs/{image} {shlex.join(service.get('command', []))}", own
 
 
 def start(name):
     service = SERVICES[name]
-    run, user, own = command(name, service)
+    owner = user(service["image"])
+    run, own = command(service)
     # A root of its own: this machine's, with a layer on top that goes with the process, as a container's does.
     root = f"{scratch}/root/merged"
     script = [
@@ -111,13 +122,14 @@ def start(name):
             places[target] = pathlib.Path("docker", source).absolute()
         else:
             places[target] = scratch / "volumes" / source
-            places[target].mkdir(parents=True, exist_ok=True)
-            places[target].chmod(0o777)
+            if not places[target].exists():
+                places[target].mkdir(parents=True)
+                os.chown(places[target], owner, owner)
     for target, source in places.items():
         script.append(f"[ -e {root}{target} ] || mkdir -p {root}{target}; mount --bind {source} {root}{target}")
     if service.get("read_only"):
         script.append(f"mount -o remount,ro {root}")
-    script.append(f"exec chroot {root} {user} bash -euc {shlex.quote(run)}")
+    script.append(f"exec chroot {root} setpriv --reuid={owner} --regid={owner} --clear-groups bash -euc {shlex.quote(run)}")
     environment = settings(service) | own | {"PATH": f"{POSTGRESQL}:{os.environ['PATH']}", "HOME": "/tmp"}
     with open(scratch / f"{name}.log", "ab") as log:
         running[name] = subprocess.Popen(
