@@ -19,13 +19,13 @@ import tempfile
 import time
 import urllib.request
 
-from ruamel.yaml import YAML
+import composition
 
 PROGRAMS, TOOLS = (pathlib.Path(path).absolute() for path in sys.argv[1:])
 CACHE = pathlib.Path(os.environ["REINSTATE_CACHE"])
-KAFKA = max((CACHE / "kafka").iterdir())
+KAFKA = max((CACHE / "kafka").glob("[0-9]*"))
 POSTGRESQL = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))
-SERVICES = YAML(typ="safe").load(pathlib.Path("docker/compose.yaml"))["services"]
+SERVICES = composition.services()
 del SERVICES["grafana"]
 # The link-local block is nobody's route.
 ADDRESSES = {name: f"169.254.77.{10 + i}" for i, name in enumerate(SERVICES)}
@@ -56,16 +56,6 @@ def disconnect():
     for name in SERVICES:
         shell(f"ip netns del {BRIDGE}-{name} || :; rm -rf /etc/netns/{BRIDGE}-{name}", stderr=subprocess.DEVNULL)
     shell(f"ip link del {BRIDGE} || :", stderr=subprocess.DEVNULL)
-
-
-def settings(service):
-    secrets = dict(line.split("=", 1) for line in (scratch / ".env").read_text().splitlines())
-    lines = [line for file in service.get("env_file", []) for line in (scratch / file).read_text().splitlines()]
-    found = dict(line.split("=", 1) for line in lines)
-    for key, value in service.get("environment", {}).items():
-        value = str(value)
-        found[key] = secrets[value[2:].split(":")[0]] if value.startswith("${") else value
-    return found
 
 
 def user(image):
@@ -130,7 +120,7 @@ def start(name):
     if service.get("read_only"):
         script.append(f"mount -o remount,ro {root}")
     script.append(f"exec chroot {root} setpriv --reuid={owner} --regid={owner} --clear-groups bash -euc {shlex.quote(run)}")
-    environment = settings(service) | own | {"PATH": f"{POSTGRESQL}:{os.environ['PATH']}", "HOME": "/tmp"}
+    environment = composition.settings(service, scratch) | own | {"PATH": f"{POSTGRESQL}:{os.environ['PATH']}", "HOME": "/tmp"}
     with open(scratch / f"{name}.log", "ab") as log:
         running[name] = subprocess.Popen(
             ["ip", "netns", "exec", f"{BRIDGE}-{name}", "bash", "-euc", "; ".join(script)],
@@ -217,7 +207,7 @@ def rehearse():
     (scratch / "root").mkdir()
     scratch.chmod(0o755)
     shell(f"cp docker/prepare {scratch}; {scratch}/prepare 2>/dev/null")
-    keys = dict(line.split("=", 1) for line in (scratch / "keys.env").read_text().splitlines())
+    keys = composition.pairs(scratch / "keys.env")
     connect()
     start_all()
     account = play(keys)
@@ -239,9 +229,11 @@ def rehearse():
 
 try:
     rehearse()
+    shutil.rmtree(scratch)
 finally:
     try:
         end_all()
     finally:
         disconnect()
-        shutil.rmtree(scratch)
+        if scratch.exists():
+            print(f"what each service said is in {scratch}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use reinstate_verifier::contain::Program;
@@ -122,9 +123,16 @@ enum Bench {
     Read { list: PathBuf },
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+fn main() -> ExitCode {
     let program = reinstate_verifier::contain::enter();
-    run(&program)
+    let Err(error) = run(&program) else { return ExitCode::SUCCESS };
+    eprintln!("reinstate-bench: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        eprintln!("  because: {error}");
+        cause = error.source();
+    }
+    ExitCode::FAILURE
 }
 
 #[tokio::main]
