@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use ndarray::{Array4, ArrayView1, ArrayView2, ArrayView3, Axis, s};
 use opencv::core::{BORDER_REPLICATE, Mat, MatTraitConst, Point2f, Scalar, Size, ToInputArray};
-use opencv::imgproc::{INTER_LINEAR, get_perspective_transform_slice, warp_perspective};
+use opencv::imgproc::{
+    COLOR_RGB2GRAY, INTER_LINEAR, cvt_color_def, get_perspective_transform_slice, warp_perspective,
+};
 
 use super::Error;
 use super::mrz::alphabet::{Folding, Frames};
@@ -47,8 +49,8 @@ impl Line {
     }
 }
 
-/// Cuts the quad out, straightened, at the height that the networks take.
-pub(crate) fn strip(page: &(impl MatTraitConst + ToInputArray), quad: &Quad) -> opencv::Result<Mat> {
+/// Cuts the quad out, straightened, as large as it is.
+fn cut_out(page: &(impl MatTraitConst + ToInputArray), quad: &Quad) -> opencv::Result<Mat> {
     let (width, height) = (quad.width().round().max(1.0) as i32, quad.height().round().max(1.0) as i32);
     let (w, h) = (width as f32, height as f32);
     let target = [Point2f::new(0.0, 0.0), Point2f::new(w, 0.0), Point2f::new(w, h), Point2f::new(0.0, h)];
@@ -57,7 +59,28 @@ pub(crate) fn strip(page: &(impl MatTraitConst + ToInputArray), quad: &Quad) -> 
     let mut cut = Mat::default();
     let size = Size::new(width, height);
     warp_perspective(page, &mut cut, &straighten, size, INTER_LINEAR, BORDER_REPLICATE, Scalar::default())?;
-    shrink(&cut, Size::new(strip_width(quad) as i32, HEIGHT))
+    Ok(cut)
+}
+
+/// The same in shades of grey.
+pub(crate) fn grey_cut(page: &(impl MatTraitConst + ToInputArray), quad: &Quad) -> opencv::Result<Mat> {
+    grey(&cut_out(page, quad)?)
+}
+
+/// Cuts the quad out, straightened, at the height that the networks take.
+fn strip(page: &(impl MatTraitConst + ToInputArray), quad: &Quad) -> opencv::Result<Mat> {
+    shrink(&cut_out(page, quad)?, Size::new(strip_width(quad) as i32, HEIGHT))
+}
+
+/// The same in shades of grey.
+pub(crate) fn grey_strip(page: &(impl MatTraitConst + ToInputArray), quad: &Quad) -> opencv::Result<Mat> {
+    grey(&strip(page, quad)?)
+}
+
+fn grey(picture: &Mat) -> opencv::Result<Mat> {
+    let mut grey = Mat::default();
+    cvt_color_def(picture, &mut grey, COLOR_RGB2GRAY)?;
+    Ok(grey)
 }
 
 /// Pixels, as wide as the recogniser sees the quad.

@@ -2,6 +2,7 @@
 //! [`reinstate_domain::document::judge`]'s business.
 
 mod frame;
+mod heights;
 mod line;
 mod mrz;
 mod page;
@@ -17,7 +18,9 @@ mod zone;
 use std::borrow::Cow;
 
 use jiff::civil::Date;
-use reinstate_domain::document::{ComparedField, DocumentObservation, DocumentThresholds, compare_zones};
+use reinstate_domain::document::{
+    ComparedField, DocumentObservation, DocumentThresholds, ReadingThresholds, compare_zones,
+};
 use reinstate_domain::evidence::ModelRef;
 
 use crate::face::CenterFace;
@@ -25,6 +28,9 @@ use crate::image::Picture;
 use crate::models::{self, Bundle, Role};
 use crate::recognise::{FaceDetection, TextDetection, TextRecognition};
 use crate::timing::Timings;
+use heights::Heights;
+use mrz::alphabet::Symbol;
+use mrz::twin;
 use page::{Page, read_page};
 use portrait::find_portrait;
 use views::{Look, find_zone};
@@ -144,7 +150,11 @@ impl DocumentReader {
         let mut observation = DocumentObservation::default();
         let Self { networks, settings, thresholds } = self;
         let mut look = Look::new(networks, settings, thresholds, today);
-        let (mut pages, found) = find_zone(pages, &mut look, &mut timings)?;
+        let (mut pages, mut found) = find_zone(pages, &mut look, &mut timings)?;
+        if let Some((side, found)) = &mut found {
+            let limits = &look.thresholds.reading;
+            timings.measure("read_mrz", || tell_twins_apart(found, &pages[*side].picture, limits, today))?;
+        }
         let fields = found.as_ref().and_then(|(_, found)| found.zone.fields.clone());
         let zone = found.as_ref().map(|(side, found)| (*side, &found.quads[..]));
         observation.visual = timings.measure("read_visual", || {
@@ -175,6 +185,33 @@ impl DocumentReader {
         Ok(DocumentExamination { observation, portrait, timings })
     }
 }
+
+/// Takes an O of the number for a 0, or the other way round, and the same of I and 1, where the heights of the characters say so and
+/// all digits agree.
+fn tell_twins_apart(
+    found: &mut Found,
+    picture: &Picture,
+    limits: &ReadingThresholds,
+    today: Date,
+) -> Result<(), Error> {
+    let Some((line, columns)) = found.zone.number() else { return Ok(()) };
+    let (seen, Some(row)) = (found.zone.seen(), found.quads.get(line)) else { return Ok(()) };
+    let twins: Vec<(usize, Symbol)> =
+        columns.filter_map(|column| Some((column, twin(*seen.get(line)?.get(column)?)?))).collect();
+    if twins.is_empty() {
+        return Ok(());
+    }
+    let heights = Heights::measure(&picture.mat()?, row, &seen[line])?;
+    let nats = twins.iter().filter_map(|(column, twin)| Some((*column, heights.speak_for(*twin, *column)?)));
+    let (other, nats): (Vec<usize>, Vec<f32>) = nats.filter(|(_, nats)| *nats >= CONTRADICTED).unzip();
+    if let Some(margin) = nats.into_iter().reduce(f32::min) {
+        found.zone.exchange_twins(line, &other, margin, limits, today);
+    }
+    Ok(())
+}
+
+/// Nats by which the height of a character has to speak for another symbol: see decision 0122.
+const CONTRADICTED: f32 = 5.0;
 
 /// Whether nothing of the zone can be hidden behind the ends of its rows.
 fn is_whole(found: &Found, picture: &Picture) -> Result<bool, Error> {

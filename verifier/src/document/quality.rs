@@ -1,11 +1,11 @@
 //! Measures of a picture that say what its taker could do better. On the text, because that is what has to be read.
 
 use opencv::core::{Mat, MatTraitConst, MatTraitConstManual, Size};
-use opencv::imgproc::{COLOR_RGB2GRAY, INTER_AREA, cvt_color, resize};
+use opencv::imgproc::{INTER_AREA, resize};
 use reinstate_domain::document::DocumentQuality;
 
 use super::Error;
-use super::line::{Line, strip};
+use super::line::{Line, grey_strip};
 use super::page::Page;
 use super::text::Quad;
 use crate::image::Picture;
@@ -50,7 +50,7 @@ pub(crate) fn measure(page: &Page) -> Result<DocumentQuality, Error> {
     Ok(quality)
 }
 
-fn median(mut values: Vec<f32>) -> f32 {
+pub(super) fn median(mut values: Vec<f32>) -> f32 {
     values.sort_by(f32::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
@@ -64,8 +64,7 @@ fn sharpness(page: &Page, text: &[&Line]) -> Result<[f32; 4], Error> {
     longest.sort_by(|a, b| b.quad.width().total_cmp(&a.quad.width()));
     let mut measured: [Vec<f32>; 4] = Default::default();
     for line in longest.iter().take(MEASURED) {
-        let mut grey = Mat::default();
-        cvt_color(&strip(&picture, &line.quad)?, &mut grey, COLOR_RGB2GRAY, 0)?;
+        let grey = grey_strip(&picture, &line.quad)?;
         let mut levels = grey.data_bytes()?.to_vec();
         let contrast = percentile(&mut levels, 0.95).saturating_sub(percentile(&mut levels, 0.05));
         let rows: Vec<&[u8]> = grey.data_bytes()?.chunks_exact(grey.cols() as usize).collect();
@@ -86,7 +85,7 @@ fn step((a, b): (&u8, &u8)) -> u8 {
 }
 
 /// The value that this share of the values does not exceed.
-fn percentile(values: &mut [u8], share: f32) -> u8 {
+pub(super) fn percentile(values: &mut [u8], share: f32) -> u8 {
     if values.is_empty() {
         return 0;
     }
@@ -181,11 +180,8 @@ pub(crate) fn ends_on_paper(picture: &Picture, row: &Quad, characters: usize) ->
         return Ok(false);
     }
     let picture = picture.mat()?;
-    let levels = |quad: &Quad| -> Result<Vec<u8>, Error> {
-        let mut grey = Mat::default();
-        cvt_color(&strip(&picture, quad)?, &mut grey, COLOR_RGB2GRAY, 0)?;
-        Ok(grey.data_bytes()?.to_vec())
-    };
+    let levels =
+        |quad: &Quad| -> Result<Vec<u8>, Error> { Ok(grey_strip(&picture, quad)?.data_bytes()?.to_vec()) };
     // More than half of a filler's cell is paper.
     let mut row = levels(&piece(-LAST, 0.0))?;
     let (paper, ink) = (percentile(&mut row, 0.5), percentile(&mut row, 0.03));

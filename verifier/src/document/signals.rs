@@ -10,7 +10,7 @@ use opencv::imgproc::{COLOR_RGB2GRAY, INTER_AREA, cvt_color_def, resize};
 use reinstate_domain::document::{DocumentSignals, Portrait};
 
 use super::Error;
-use super::line::strip;
+use super::line::grey_strip;
 use super::page::Page;
 
 /// Longest side of the picture in which colour is measured, in pixels: smaller than any pattern.
@@ -130,9 +130,7 @@ fn field_noise(page: &Page) -> Result<Option<f32>, Error> {
     let picture = page.picture.mat()?;
     let mut noises = Vec::new();
     for line in page.lines.iter().filter(|line| line.mean() >= TEXT && line.text.chars().count() >= 4) {
-        let mut grey = Mat::default();
-        cvt_color_def(&strip(&picture, &line.quad)?, &mut grey, COLOR_RGB2GRAY)?;
-        noises.push(noise(&grey)?.max(0.25).ln());
+        noises.push(noise(&grey_strip(&picture, &line.quad)?)?.max(0.25).ln());
     }
     if noises.len() < FEWEST_FIELDS {
         return Ok(None);

@@ -209,17 +209,23 @@ fn twins(a: Symbol, b: Symbol) -> bool {
     a != b && pair.contains(&Some(a)) && pair.contains(&Some(b))
 }
 
+/// A letter and a digit of one shape.
+const SHAPES: [[char; 2]; 2] = [['O', '0'], ['I', '1']];
+
+/// The other symbol of the same shape.
+pub(crate) fn twin(of: Symbol) -> Option<Symbol> {
+    let [letter, digit] = SHAPES.into_iter().find(|shape| shape.contains(&character(of)))?;
+    symbol(if character(of) == letter { digit } else { letter })
+}
+
 /// Whether all digits agree with one letter of the number for the digit of its shape, or the other way round: O and 0, I and 1.
 pub(super) fn twins_agree(layout: &Layout, seen: &[Symbol]) -> bool {
-    let shapes = ["O0", "I1"].map(|shape| shape.chars().filter_map(symbol).collect::<Vec<Symbol>>());
     let number = layout.checks.iter().filter(|check| check.field == CheckedField::Number);
     number.flat_map(|check| &check.cells).any(|&cell| {
-        let shape = shapes.iter().find(|shape| shape.contains(&seen[cell]));
-        shape.into_iter().flatten().filter(|other| **other != seen[cell]).any(|&other| {
-            let mut swapped = seen.to_vec();
-            swapped[cell] = other;
-            layout.checks.iter().all(|check| passes(check, &swapped))
-        })
+        let Some(twin) = twin(seen[cell]) else { return false };
+        let mut swapped = seen.to_vec();
+        swapped[cell] = twin;
+        layout.checks.iter().all(|check| passes(check, &swapped))
     })
 }
 

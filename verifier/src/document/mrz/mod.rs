@@ -25,6 +25,7 @@ use reinstate_domain::document::{
 };
 
 use alphabet::{FILLER, FILLERS, Frames, SYMBOLS, Symbol, character, symbol, value};
+pub(crate) use choose::twin;
 use choose::{Choice, choose};
 use layout::{Cell, Check, Layout};
 
@@ -109,6 +110,48 @@ impl Zone {
         let mut differing =
             self.cells[at..].iter().zip(&other).zip(&value).filter(|(shown, read)| shown.1 != *read);
         value.len() == other.len() && value != other && differing.all(|(shown, _)| leaves_trace(shown))
+    }
+
+    /// The symbols of the rows as they were seen.
+    pub(crate) fn seen(&self) -> Vec<Vec<Symbol>> {
+        self.reading.read.iter().map(|row| row.chars().filter_map(symbol).collect()).collect()
+    }
+
+    /// Line and columns of the document's number, without its check digit.
+    pub(crate) fn number(&self) -> Option<(usize, Range<usize>)> {
+        let layout = Layout::of(self.reading.format);
+        let check = layout.checks.iter().find(|check| check.field == CheckedField::Number)?;
+        let (first, last) = (*check.cells.first()?, *check.cells.last()?);
+        Some((first / layout.width, first % layout.width..last % layout.width + 1))
+    }
+
+    /// Puts the other symbol of the same shape into these columns of a line, if all digits agree then. `margin`, in nats, is how
+    /// clearly that was seen.
+    pub(crate) fn exchange_twins(
+        &mut self,
+        line: usize,
+        columns: &[usize],
+        margin: f32,
+        limits: &ReadingThresholds,
+        today: Date,
+    ) {
+        let layout = Layout::of(self.reading.format);
+        let mut cells = self.cells.clone();
+        let seen = self.seen().concat();
+        let exchanged: Vec<usize> = columns.iter().map(|column| line * layout.width + column).collect();
+        for &cell in &exchanged {
+            if let Some(other) = seen.get(cell).copied().and_then(twin) {
+                cells[cell].swap(usize::from(seen[cell]), usize::from(other));
+            }
+        }
+        let mut zone = assemble(&layout, &cells, self.fit, limits, today);
+        if !zone.reading.valid || !zone.reading.repairs.is_empty() {
+            return;
+        }
+        let symbols = zone.seen().concat();
+        zone.reading.repairs = repairs(&layout, &seen, &symbols, margin);
+        zone.reading.read.clone_from(&self.reading.read);
+        *self = Self { frames: self.frames, ..zone };
     }
 
     /// Takes back that it is valid: something beside it did not confirm what no digit can.
