@@ -146,6 +146,40 @@ fn a_letter_among_digits_that_was_read_as_the_digit_of_its_shape_is_told_and_not
     }
 }
 
+/// A passport of Utopia with this number, of which something else was read, after the other symbols of the same shape were put into
+/// these columns.
+fn exchanged(number: &str, read: &str, columns: &[usize]) -> MrzReading {
+    let line = second_line(number, "UTO").replacen(number, read, 1);
+    let mut zone = clearly(&[TD3[0], &line]);
+    zone.exchange_twins(1, columns, 7.0, &limits(), TODAY);
+    zone.reading
+}
+
+#[test]
+fn symbols_of_one_shape_are_exchanged_when_all_digits_then_agree_and_that_is_reported() {
+    for (number, read, columns) in [
+        ("26LO74498", "26L074498", &[3][..]),
+        ("DF30550TI", "DF30550T1", &[8]),
+        ("40O7183O2", "400718302", &[2, 7]),
+        // The digits agree with both.
+        ("AO0O31765", "A00031765", &[1, 3]),
+    ] {
+        let reading = exchanged(number, read, columns);
+        assert!(reading.valid && reading.read[1].starts_with(read) && reading.lines[1].starts_with(number));
+        let repaired: Vec<(usize, usize, f32)> =
+            reading.repairs.iter().map(|repair| (repair.line, repair.column, repair.margin)).collect();
+        assert_eq!(repaired, columns.iter().map(|column| (1, *column, 7.0)).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn symbols_of_one_shape_are_left_alone_when_not_all_digits_agree_then() {
+    let unchanged = exchanged("L898902C3", "L898902C3", &[5]);
+    assert!(unchanged.valid && unchanged.repairs.is_empty() && unchanged.lines[1].starts_with("L898902C3"));
+    let in_part = exchanged("40O7183O2", "400718302", &[2]);
+    assert!(!in_part.valid && in_part.read[1].starts_with("400718302"));
+}
+
 #[test]
 fn a_character_is_not_repaired_while_another_of_its_field_is_in_doubt() {
     let zone = read(&TD3, &confused(1, &[(5, 'O', 0.8), (3, 'B', 0.3)]));

@@ -175,8 +175,8 @@ const LABELS: [(Field, &[&str]); 7] = [
 
 /// What a document calls itself, beside which a lone `N` stands for its number (`Carta N.`, `Pasaporte N°`). Alone it may be
 /// somebody's initial.
-const DOCUMENTS: [&str; 10] =
-    ["CARTA", "CARTE", "CARD", "DOCUMENT", "DOC", "PASS", "PASAPORTE", "PATENTE", "PERMI", "VIS"];
+const DOCUMENTS: [&str; 9] =
+    ["CARTA", "CARTE", "CARD", "DOC", "PASS", "PASAPORTE", "PATENTE", "PERMI", "VIS"];
 
 /// Which field a line is the label of.
 pub(crate) fn label(text: &str) -> Option<Field> {
