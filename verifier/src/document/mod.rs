@@ -19,7 +19,7 @@ use std::borrow::Cow;
 
 use jiff::civil::Date;
 use reinstate_domain::document::{
-    ComparedField, DocumentObservation, DocumentThresholds, ReadingThresholds, compare_zones,
+    ComparedField, DocumentObservation, DocumentThresholds, MrzFields, ReadingThresholds, compare_zones,
 };
 use reinstate_domain::evidence::ModelRef;
 
@@ -34,7 +34,7 @@ use mrz::twin;
 use page::{Page, read_page};
 use portrait::find_portrait;
 use views::{Look, find_zone};
-use visual::{as_in_zone, read_visual, states_all};
+use visual::{a_century_before, as_in_zone, read_visual, states_all};
 use zone::Found;
 
 /// The examination could not be made. What is wrong with a picture is no error: the observation says it.
@@ -160,6 +160,9 @@ impl DocumentReader {
         observation.visual = timings.measure("read_visual", || {
             read_visual(&mut pages, zone, fields.as_ref(), look.networks, &look.thresholds.reading, today)
         })?;
+        if let Some(fields) = found.as_mut().and_then(|(_, found)| found.zone.fields.as_mut()) {
+            settle_century(fields, observation.visual.birth_date);
+        }
         let mut portrait = None;
         if let Some(front) = pages.first() {
             observation.quality = timings.measure("quality", || quality::measure(front))?;
@@ -212,6 +215,13 @@ fn tell_twins_apart(
 
 /// Nats by which the height of a character has to speak for another symbol: see decision 0122.
 const CONTRADICTED: f32 = 5.0;
+
+/// Takes the holder of a zone for a hundred years older where the print says so.
+fn settle_century(fields: &mut MrzFields, printed: Option<Date>) {
+    if printed.is_some() && fields.birth_date.and_then(a_century_before) == printed {
+        fields.birth_date = printed;
+    }
+}
 
 /// Whether nothing of the zone can be hidden behind the ends of its rows.
 fn is_whole(found: &Found, picture: &Picture) -> Result<bool, Error> {
@@ -361,6 +371,17 @@ mod tests {
             expiry_date: Some(Date::constant(2012, 4, 15)),
             ..VisualFields::default()
         }
+    }
+
+    #[test]
+    fn two_digits_of_a_year_are_of_the_century_that_is_printed() {
+        let born = |printed| {
+            let mut fields = erikssons(true).zone.fields.unwrap();
+            settle_century(&mut fields, printed);
+            fields.birth_date.unwrap()
+        };
+        let [in_zone, older, other] = [1974, 1874, 1875].map(|year| jiff::civil::date(year, 8, 12));
+        assert_eq!([Some(older), Some(other), None].map(born), [older, in_zone, in_zone]);
     }
 
     #[track_caller]

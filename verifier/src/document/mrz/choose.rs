@@ -73,6 +73,13 @@ pub(crate) fn passes(check: &Check, symbols: &[Symbol]) -> bool {
     }
 }
 
+impl Layout {
+    /// Whether all check digits agree with their cells.
+    pub(crate) fn agrees(&self, symbols: &[Symbol]) -> bool {
+        self.checks.iter().all(|check| passes(check, symbols))
+    }
+}
+
 /// What a cell means to the sums.
 #[derive(Clone, Copy, Default)]
 struct Role {
@@ -147,7 +154,7 @@ fn search(
     let mut ends: Vec<Path> = paths.into_iter().flatten().map(|(_, path)| path).collect();
     ends.sort_by(|a, b| b.log_probability.total_cmp(&a.log_probability));
     let texts = ends.iter().map(|end| (end.log_probability, text(&trace, end.step)));
-    let mut passing = texts.filter(|(_, text)| layout.checks.iter().all(|check| passes(check, text)));
+    let mut passing = texts.filter(|(_, text)| layout.agrees(text));
     let (log_probability, symbols) = passing.next()?;
     let margin = passing.next().map_or(ALONE, |(runner_up, _)| log_probability - runner_up);
     Some(Confirmed { symbols, margin })
@@ -225,7 +232,7 @@ pub(super) fn twins_agree(layout: &Layout, seen: &[Symbol]) -> bool {
         let Some(twin) = twin(seen[cell]) else { return false };
         let mut swapped = seen.to_vec();
         swapped[cell] = twin;
-        layout.checks.iter().all(|check| passes(check, &swapped))
+        layout.agrees(&swapped)
     })
 }
 

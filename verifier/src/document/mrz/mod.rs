@@ -185,7 +185,13 @@ pub(crate) fn read_zone(rows: &[Looks<'_>], limits: &ReadingThresholds, today: D
     // else be read as a visa, which has none there.
     let score = |zone: &Zone| zone.fit + if zone.reading.valid { AGREEMENT } else { 0.0 };
     zones.sort_by(|a, b| score(b).total_cmp(&score(a)));
-    zones.into_iter().next()
+    let mut zone = zones.into_iter().next()?;
+    // A P whose stem is hidden looks like a V, and a visa's digits are a passport's without the last two. Optional data that end with
+    // both of these by chance are of one visa in a hundred that has so many.
+    if zone.reading.format == MrzFormat::MrvA && Layout::of(MrzFormat::Td3).agrees(&zone.seen().concat()) {
+        zone.retract();
+    }
+    Some(zone)
 }
 
 /// What agreeing check digits are worth against a better fit, in nats.

@@ -146,6 +146,15 @@ fn a_letter_among_digits_that_was_read_as_the_digit_of_its_shape_is_told_and_not
     }
 }
 
+#[test]
+fn a_passport_whose_first_letter_looks_like_a_v_is_no_visa() {
+    let zone = read(&TD3, &confused(0, &[(0, 'V', 0.995)]));
+    assert!(zone.reading.read[0].starts_with("V<UTO") && !zone.reading.valid);
+    let other_data = TD3[1].replace("<<<<<10", "<<<<<11");
+    let zone = read(&[TD3[0], &other_data], &confused(0, &[(0, 'V', 0.995)]));
+    assert!(zone.reading.valid, "the optional data of a visa may be anything else");
+}
+
 /// A passport of Utopia with this number, of which something else was read, after the other symbols of the same shape were put into
 /// these columns.
 fn exchanged(number: &str, read: &str, columns: &[usize]) -> MrzReading {

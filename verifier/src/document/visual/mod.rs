@@ -72,8 +72,9 @@ pub(crate) fn read_visual(
     for side in &careful {
         confirm(&side.lines, fields, &mut found);
     }
+    let legible = confirmed(&found) >= FEWEST_CONFIRMED;
     for side in &careful {
-        contradict(side, fields, limits, &mut found);
+        contradict(side, fields, limits, legible, &mut found);
     }
     let mut beside = VisualFields::default();
     for (side, page) in sides.iter().zip(pages) {
@@ -96,6 +97,22 @@ pub(crate) fn read_visual(
 fn states_the_holder(fields: &MrzFields) -> bool {
     !fields.given_names.is_empty() && fields.birth_date.is_some()
 }
+
+/// How much of what the zone states was found.
+fn confirmed(found: &VisualFields) -> usize {
+    let VisualFields { number, surname, given_names, birth_date, expiry_date, .. } = found;
+    let is_found = [
+        number.is_some(),
+        surname.is_some(),
+        given_names.is_some(),
+        birth_date.is_some(),
+        expiry_date.is_some(),
+    ];
+    is_found.into_iter().filter(|is_found| *is_found).count()
+}
+
+/// Fields of the zone that must be found for one letter of a name to contradict it: where hardly anything can be read, it was misread.
+const FEWEST_CONFIRMED: usize = 2;
 
 /// Whether everything that the zone states was found: then nothing that is still unread can matter.
 fn is_complete(found: &VisualFields, fields: &MrzFields) -> bool {
@@ -277,14 +294,24 @@ fn confirm(lines: &[Line], fields: &MrzFields, found: &mut VisualFields) {
         // Text detection may take the year for a line of its own.
         let joined = beside(i, lines).map(|j| format!("{} {}", line.text, lines[j].text));
         for text in std::iter::once(&line.text).chain(&joined) {
-            found.birth_date = found.birth_date.or(fields.birth_date.filter(|date| states(text, *date)));
+            found.birth_date = found.birth_date.or_else(|| {
+                let birth = fields.birth_date?;
+                [birth, a_century_before(birth)?].into_iter().find(|date| states(text, *date))
+            });
             found.expiry_date = found.expiry_date.or(fields.expiry_date.filter(|date| states(text, *date)));
         }
     }
 }
 
-/// Looks for what stands in the place of something that the zone says otherwise.
-fn contradict(side: &Side, fields: &MrzFields, limits: &ReadingThresholds, found: &mut VisualFields) {
+/// Looks for what stands in the place of something that the zone says otherwise. `legible`: enough of what it says was found for one
+/// letter to count.
+fn contradict(
+    side: &Side,
+    fields: &MrzFields,
+    limits: &ReadingThresholds,
+    legible: bool,
+    found: &mut VisualFields,
+) {
     let certain = |line: &Line| line.lowest() >= limits.min_visual;
     let lines: Vec<&Line> = side.lines.iter().filter(|line| certain(line)).collect();
     let labelled: Vec<(Field, &Line)> = side
@@ -312,13 +339,15 @@ fn contradict(side: &Side, fields: &MrzFields, limits: &ReadingThresholds, found
     let is_name = |text: &str| {
         text.chars().filter(|c| c.is_alphabetic()).count() >= 2 && !text.chars().any(|c| c.is_ascii_digit())
     };
+    let counts =
+        |text: &String, name: &str| legible || strsim::levenshtein(&letters(text), &letters(name)) > 1;
     if found.surname.is_none() {
         let near = lines.iter().find_map(|line| nearest(&line.text, &fields.surname));
         let named = || {
             let text = labelled(Field::Surname).map(|line| line.text.clone());
             text.into_iter().find(|text| is_name(text) && !is_misread(text, &fields.surname))
         };
-        found.surname = near.or_else(named);
+        found.surname = near.or_else(named).filter(|text| counts(text, &fields.surname));
     }
     if found.given_names.is_none() && !fields.given_names.is_empty() {
         let near = lines.iter().find_map(|line| nearest(&line.text, &fields.given_names));
@@ -326,19 +355,23 @@ fn contradict(side: &Side, fields: &MrzFields, limits: &ReadingThresholds, found
             let text = labelled(Field::GivenNames).map(|line| line.text.clone());
             text.into_iter().find(|text| is_name(text) && !is_misread(text, &fields.given_names))
         };
-        found.given_names = near.or_else(named);
+        found.given_names = near.or_else(named).filter(|text| counts(text, &fields.given_names));
     }
     let all: Vec<Mention> = lines.iter().flat_map(|line| mentions(&line.text)).collect();
     if let (None, Some(birth)) = (found.birth_date, fields.birth_date) {
+        let is_issue = |date: &Date| fields.expiry_date.is_some_and(|expiry| is_its_issue(*date, expiry));
         let others =
             all.iter().filter(|mention| fields.expiry_date.is_none_or(|date| !mention.contains(&date)));
         found.birth_date = labelled(Field::BirthDate)
             .flat_map(|line| mentions(&line.text))
             .find_map(|mention| mention.first().copied())
+            // Where the birth date is not found, the next one below its label may be taken for it.
+            .filter(|date| !is_issue(date))
             .or_else(|| others.clone().flatten().copied().find(|date| one_digit_apart(*date, birth)))
             // Nothing on a document is older than its holder.
             .or_else(|| {
-                others.filter_map(|mention| mention.last().copied()).filter(|date| *date < birth).min()
+                let last = others.filter_map(|mention| mention.last().copied());
+                last.filter(|date| *date < birth && !is_issue(date)).min()
             });
     }
     if let (None, Some(expiry)) = (found.expiry_date, fields.expiry_date) {
@@ -415,6 +448,11 @@ fn sex(text: &str) -> Option<String> {
     let letters: Vec<String> =
         text.split(|c: char| !c.is_alphabetic()).map(str::to_uppercase).filter(|w| w.len() == 1).collect();
     ["F", "M", "X"].into_iter().find(|sex| letters.iter().any(|letter| letter == sex)).map(str::to_owned)
+}
+
+/// What the two digits of a birth date's year may mean as well.
+pub(crate) fn a_century_before(birth: Date) -> Option<Date> {
+    birth.checked_sub(100.years()).ok()
 }
 
 fn one_digit_apart(a: Date, b: Date) -> bool {
@@ -500,6 +538,50 @@ mod tests {
         let mut found = VisualFields::default();
         confirm(&[line("GOTZ KARL-HEINZ", &[0.9; 15])], &fields, &mut found);
         assert_eq!(found.given_names.as_deref(), Some("GOTZ KARL-HEINZ"));
+    }
+
+    /// What lines that were read carefully contradict in the zone of Daniel, of which nothing was found.
+    fn contradicted(lines: Vec<Line>, legible: bool) -> VisualFields {
+        let limits = crate::models::Bundle::open(None).unwrap().document_thresholds().reading.clone();
+        let fields = MrzFields {
+            birth_date: Some(Date::constant(2011, 1, 1)),
+            expiry_date: Some(Date::constant(2012, 7, 4)),
+            ..daniel()
+        };
+        let mut found = VisualFields::default();
+        contradict(&Side { lines }, &fields, &limits, legible, &mut found);
+        found
+    }
+
+    #[test]
+    fn the_day_of_issue_below_the_label_of_the_birth_date_is_no_other_birth_date() {
+        let below = |text: &str| {
+            let quad = Quad::new([100.0, 40.0], [1.0, 0.0], 200.0, 20.0);
+            Line { quad, ..line(text, &[0.99; 11]) }
+        };
+        let label = || line("Date of birth", &[0.99; 13]);
+        let birth = |text| contradicted(vec![label(), below(text)], true).birth_date;
+        assert_eq!(birth("04 JUL 2002"), None);
+        assert_eq!(birth("05 MAY 1962"), Some(Date::constant(1962, 5, 5)));
+        // Nor is it without a label, as a date from before the holder's birth.
+        assert_eq!(contradicted(vec![below("04 JUL 2002")], true).birth_date, None);
+    }
+
+    #[test]
+    fn the_print_says_in_which_century_a_holder_was_born() {
+        let fields = MrzFields { birth_date: Some(Date::constant(2011, 1, 1)), ..daniel() };
+        for (text, year) in [("01.01.1911", 1911), ("01 JAN 2011", 2011), ("01.01.11", 2011)] {
+            let mut found = VisualFields::default();
+            confirm(&[line(text, &[0.9; 11])], &fields, &mut found);
+            assert_eq!(found.birth_date, Some(jiff::civil::date(year, 1, 1)), "{text}");
+        }
+    }
+
+    #[test]
+    fn one_letter_of_a_name_contradicts_where_more_than_it_can_be_read() {
+        let surname = |text: &str, legible| contradicted(vec![line(text, &[0.99; 6])], legible).surname;
+        assert_eq!(surname("DANIFL", true).as_deref(), Some("DANIFL"));
+        assert_eq!(surname("DANIFL", false), None);
     }
 
     #[test]
