@@ -1,7 +1,7 @@
 //! The server: built by `main` and by tests alike, on any port.
 
 use std::net::{SocketAddr, TcpListener};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
@@ -23,6 +23,10 @@ use crate::settings::Settings;
 
 /// How long a stop waits for requests that were accepted.
 const DRAIN_SECONDS: u64 = 30;
+
+/// How long the head of a request may take to arrive, 408 after that. An instance that stood still for a while finds requests that
+/// were there all the time, and must not count that against them.
+const REQUEST_HEAD: Duration = Duration::from_secs(30);
 
 /// The server can't start.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +59,7 @@ impl Application {
         })
         .workers(settings.workers.max(1))
         .shutdown_timeout(DRAIN_SECONDS)
+        .client_request_timeout(REQUEST_HEAD)
         .disable_signals()
         .listen(listener)
         .map_err(|source| Error::Listen { address: address.to_string(), source })?

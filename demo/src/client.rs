@@ -253,6 +253,13 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
+    /// Whether the same request, sent again, may be answered: 5xx, and 408 where the server, or the way to it, stood still before the
+    /// request was read.
+    #[must_use]
+    pub fn is_to_be_repeated(&self) -> bool {
+        self.status >= 500 || self.status == 408
+    }
+
     /// The answer, if it has one of these statuses.
     ///
     /// # Errors

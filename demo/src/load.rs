@@ -152,7 +152,7 @@ impl<S: Servers> Load<S> {
         }
     }
 
-    /// Asks until somebody answers with something better than 5xx.
+    /// Asks until somebody answers with something better than that it is to be asked again.
     fn insist(
         &self,
         what: &str,
@@ -168,7 +168,7 @@ impl<S: Servers> Load<S> {
         ask: impl Fn(&Client) -> Result<Answer, client::Error>,
     ) -> Result<Answer, Error> {
         self.eventually(what, |last| match ask(&caller()) {
-            Ok(answer) if answer.status < 500 => Ok(Some(answer)),
+            Ok(answer) if !answer.is_to_be_repeated() => Ok(Some(answer)),
             Ok(answer) => {
                 *last = format!("{} {}", answer.status, answer.code());
                 Ok(None)
@@ -327,7 +327,7 @@ impl<S: Servers> Load<S> {
                 self.note(note);
             }
             // It says by itself whether something may have been written.
-            Ok(refused) if refused.status >= 500 => {
+            Ok(refused) if refused.is_to_be_repeated() => {
                 note.unknown = true;
                 self.note(note);
                 thread::sleep(PAUSE);

@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -328,6 +328,26 @@ fn cut_off(server: &Process, path: &str, kind: &str, key: &str, body: &[u8]) -> 
     // A server that closes without a word has answered too.
     let _ = socket.read_to_end(&mut answer);
     String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn a_head_that_comes_slowly_is_waited_for() {
+    let server = server("garbage");
+    let account = locked_account(&server, "suspicious_login");
+    let key = server.setting("REINSTATE_BACKEND_KEY");
+    let address = server.url().trim_start_matches("http://").to_owned();
+    let mut socket = TcpStream::connect(&address).unwrap();
+    let first = format!("GET /v1/accounts/{account} HTTP/1.1\r\nConnection: close\r\n");
+    socket.write_all(first.as_bytes()).unwrap();
+    // The web server's own limit, five seconds, is what an instance that is moved to another host may stand still for.
+    socket.set_read_timeout(Some(Duration::from_secs(6))).unwrap();
+    let too_early = socket.read(&mut [0; 1]).unwrap_err();
+    assert!(matches!(too_early.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{too_early}");
+    let rest = format!("Host: {address}\r\nAuthorization: Bearer {key}\r\n\r\n");
+    socket.write_all(rest.as_bytes()).unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 #[test]
