@@ -125,6 +125,18 @@ impl Zone {
         Some((first / layout.width, first % layout.width..last % layout.width + 1))
     }
 
+    /// Whether all digits agree with the other symbols of the same shape in these columns of a line.
+    pub(crate) fn agrees_with_twins(&self, line: usize, columns: &[usize]) -> bool {
+        let layout = Layout::of(self.reading.format);
+        let mut symbols = self.seen().concat();
+        for cell in columns.iter().map(|column| line * layout.width + column) {
+            if let Some(other) = symbols.get(cell).copied().and_then(twin) {
+                symbols[cell] = other;
+            }
+        }
+        layout.agrees(&symbols)
+    }
+
     /// Puts the other symbol of the same shape into these columns of a line, if all digits agree then. `margin`, in nats, is how
     /// clearly that was seen.
     pub(crate) fn exchange_twins(

@@ -182,6 +182,16 @@ fn symbols_of_one_shape_are_exchanged_when_all_digits_then_agree_and_that_is_rep
 }
 
 #[test]
+fn it_is_known_which_symbols_of_one_shape_cancel_in_the_digits() {
+    let zone = clearly(&[TD3[0], &second_line("A00031765", "UTO")]);
+    let agreeing = [&[1][..], &[3], &[1, 3], &[1, 2], &[2, 3], &[1, 2, 3]];
+    assert_eq!(
+        agreeing.map(|columns| zone.agrees_with_twins(1, columns)),
+        [false, false, true, false, false, false]
+    );
+}
+
+#[test]
 fn symbols_of_one_shape_are_left_alone_when_not_all_digits_agree_then() {
     let unchanged = exchanged("L898902C3", "L898902C3", &[5]);
     assert!(unchanged.valid && unchanged.repairs.is_empty() && unchanged.lines[1].starts_with("L898902C3"));
