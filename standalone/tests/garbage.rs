@@ -339,7 +339,7 @@ fn a_head_that_comes_slowly_is_waited_for() {
     let mut socket = TcpStream::connect(&address).unwrap();
     let first = format!("GET /v1/accounts/{account} HTTP/1.1\r\nConnection: close\r\n");
     socket.write_all(first.as_bytes()).unwrap();
-    // The web server's own limit, five seconds, is what an instance that is moved to another host may stand still for.
+    // The web server's own limit is five seconds.
     socket.set_read_timeout(Some(Duration::from_secs(6))).unwrap();
     let too_early = socket.read(&mut [0; 1]).unwrap_err();
     assert!(matches!(too_early.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{too_early}");

@@ -1,14 +1,19 @@
 //! How tall the characters of a row are. In OCR-B digits are taller than capitals, which is all that tells an O from a 0 and an I
 //! from a 1 to a recogniser that has one glyph for both.
 
+use jiff::civil::Date;
 use ndarray::{ArrayView2, Axis, s};
 use opencv::core::{MatTraitConst, MatTraitConstManual, ToInputArray};
+use reinstate_domain::document::ReadingThresholds;
 
 use super::Error;
 use super::line::grey_cut;
 use super::mrz::alphabet::{DIGITS, FILLER, Symbol};
+use super::mrz::twin;
 use super::quality::{median, percentile};
 use super::text::Quad;
+use super::zone::Found;
+use crate::image::Picture;
 
 /// Heights of 0 to 9 and A to Z in heights of a 0, by the outlines of the OCR-B fonts of Debian's package fonts-ocr-b, which
 /// follow ISO 1073-2.
@@ -26,8 +31,55 @@ const FEWEST_DIGITS: usize = 5;
 /// Share of a character's height below which its measured spread is not believed.
 const LEAST_SPREAD: f32 = 0.004;
 
+/// Nats by which the heights of characters have to speak for other symbols: see decision 0122.
+const CONTRADICTED: f32 = 5.0;
+
+/// Takes an O of the number for a 0, or the other way round, and the same of I and 1, where the heights of the characters say so and
+/// all digits agree. Where they agree with both and the heights lean to the other symbol without being clear, nothing is certain.
+///
+/// # Errors
+/// OpenCV failed.
+pub(super) fn tell_twins_apart(
+    found: &mut Found,
+    picture: &Picture,
+    limits: &ReadingThresholds,
+    today: Date,
+) -> Result<(), Error> {
+    let Some((line, columns)) = found.zone.number() else { return Ok(()) };
+    if !found.zone.reading.repairs.is_empty() {
+        return Ok(());
+    }
+    let (seen, Some(row)) = (found.zone.seen(), found.quads.get(line)) else { return Ok(()) };
+    let twins: Vec<(usize, Symbol)> =
+        columns.filter_map(|column| Some((column, twin(*seen.get(line)?.get(column)?)?))).collect();
+    if twins.is_empty() {
+        return Ok(());
+    }
+    let heights = Heights::measure(&picture.mat()?, row, &seen[line])?;
+    let nats = twins.iter().filter_map(|(column, twin)| Some((*column, heights.speak_for(*twin, *column)?)));
+    let leaning: Vec<(usize, f32)> = nats.filter(|(_, nats)| *nats > 0.0).collect();
+    // Together: two that cancel in the sums are both of them the other symbol, or neither is.
+    let together = (1..1u32 << leaning.len()).map(|set| {
+        let of_set = leaning.iter().enumerate().filter(|(i, _)| set & (1 << i) != 0);
+        of_set.fold((Vec::new(), 0.0), |(mut columns, sum), (_, (column, nats))| {
+            columns.push(*column);
+            (columns, sum + nats)
+        })
+    });
+    let agreeing = together.filter(|(columns, _)| found.zone.agrees_with_twins(line, columns));
+    match agreeing.max_by(|(_, a), (_, b)| a.total_cmp(b)) {
+        Some((columns, nats)) if nats >= CONTRADICTED => {
+            found.zone.exchange_twins(line, &columns, nats, limits, today);
+        }
+        // The digits agree with both, and what is seen leans to the other one.
+        Some(_) => found.zone.retract(),
+        None => {}
+    }
+    Ok(())
+}
+
 /// A row, measured.
-pub(crate) struct Heights {
+struct Heights {
     read: Vec<Symbol>,
     /// Of each column, in pixels. `None` for fillers and for what runs into its surroundings.
     measured: Vec<Option<f32>>,
@@ -35,10 +87,7 @@ pub(crate) struct Heights {
 
 impl Heights {
     /// Measures a row of a zone, read as these symbols.
-    ///
-    /// # Errors
-    /// OpenCV failed.
-    pub(crate) fn measure(
+    fn measure(
         picture: &(impl MatTraitConst + ToInputArray),
         row: &Quad,
         read: &[Symbol],
@@ -52,7 +101,7 @@ impl Heights {
 
     /// Nats by which the height of the character in a column speaks for another symbol than the one that was read. `None` where it
     /// can't be measured, or too few digits beside it.
-    pub(crate) fn speak_for(&self, other: Symbol, column: usize) -> Option<f32> {
+    fn speak_for(&self, other: Symbol, column: usize) -> Option<f32> {
         let height = (*self.measured.get(column)?)?;
         let nominal = |symbol: Symbol| NOMINAL.get(usize::from(symbol)).copied();
         let beside = self.read.iter().zip(&self.measured).enumerate().filter(|(at, _)| *at != column);
@@ -72,7 +121,7 @@ impl Heights {
 /// The height of each character, where `None` is no row.
 fn in_cells(levels: ArrayView2<'_, u8>, read: &[Symbol]) -> Option<Vec<Option<f32>>> {
     let (height, width) = levels.dim();
-    let paper = brightest(levels, 0.75);
+    let paper = level(levels, 0.75);
     let middle = levels.slice(s![height * 2 / 5..height * 3 / 5, ..]);
     let ink: Vec<f32> = middle
         .axis_iter(Axis(1))
@@ -89,9 +138,12 @@ fn in_cells(levels: ArrayView2<'_, u8>, read: &[Symbol]) -> Option<Vec<Option<f3
     Some(read.iter().enumerate().map(of).collect())
 }
 
-/// Where so many characters at equal distances begin, and the distance: the one way to part the row with the least ink at the
-/// borders and outside.
+/// Where so many characters at equal distances begin, and the distance: the way to part the row with the least ink at the borders and,
+/// which counts less, outside. The box of a row is longer than its characters by its rims, or shorter by a piece of one.
 fn grid(ink: &[f32], characters: usize) -> Option<(f32, f32)> {
+    if ink.is_empty() {
+        return None;
+    }
     let width = ink.len() as f32;
     let even = width / characters as f32;
     let at = |x: f32| ink[(x.round().max(0.0) as usize).min(ink.len() - 1)];
@@ -127,7 +179,7 @@ fn extent(cell: ArrayView2<'_, u8>) -> Option<f32> {
     if columns < 3 {
         return None;
     }
-    let paper = brightest(cell, 0.9);
+    let paper = level(cell, 0.9);
     // The darkest part of each pixel row: a stroke of a character takes no more of it.
     let stroke = (columns / 5).max(2);
     let ink: Vec<f32> = cell
@@ -178,7 +230,7 @@ fn trend(points: &[(f32, f32)], x: f32) -> Option<(f32, f32)> {
 }
 
 /// The level that this share of a strip does not exceed.
-fn brightest(levels: ArrayView2<'_, u8>, share: f32) -> f32 {
+fn level(levels: ArrayView2<'_, u8>, share: f32) -> f32 {
     percentile(&mut levels.iter().copied().collect::<Vec<u8>>(), share).into()
 }
 

@@ -19,7 +19,7 @@ use std::borrow::Cow;
 
 use jiff::civil::Date;
 use reinstate_domain::document::{
-    ComparedField, DocumentObservation, DocumentThresholds, MrzFields, ReadingThresholds, compare_zones,
+    ComparedField, DocumentObservation, DocumentThresholds, MrzFields, compare_zones,
 };
 use reinstate_domain::evidence::ModelRef;
 
@@ -28,9 +28,7 @@ use crate::image::Picture;
 use crate::models::{self, Bundle, Role};
 use crate::recognise::{FaceDetection, TextDetection, TextRecognition};
 use crate::timing::Timings;
-use heights::Heights;
-use mrz::alphabet::Symbol;
-use mrz::twin;
+use heights::tell_twins_apart;
 use page::{Page, read_page};
 use portrait::find_portrait;
 use views::{Look, find_zone};
@@ -188,50 +186,6 @@ impl DocumentReader {
         Ok(DocumentExamination { observation, portrait, timings })
     }
 }
-
-/// Takes an O of the number for a 0, or the other way round, and the same of I and 1, where the heights of the characters say so and
-/// all digits agree. Where they agree with both and the heights lean to the other symbol without being clear, nothing is certain.
-fn tell_twins_apart(
-    found: &mut Found,
-    picture: &Picture,
-    limits: &ReadingThresholds,
-    today: Date,
-) -> Result<(), Error> {
-    let Some((line, columns)) = found.zone.number() else { return Ok(()) };
-    if !found.zone.reading.repairs.is_empty() {
-        return Ok(());
-    }
-    let (seen, Some(row)) = (found.zone.seen(), found.quads.get(line)) else { return Ok(()) };
-    let twins: Vec<(usize, Symbol)> =
-        columns.filter_map(|column| Some((column, twin(*seen.get(line)?.get(column)?)?))).collect();
-    if twins.is_empty() {
-        return Ok(());
-    }
-    let heights = Heights::measure(&picture.mat()?, row, &seen[line])?;
-    let nats = twins.iter().filter_map(|(column, twin)| Some((*column, heights.speak_for(*twin, *column)?)));
-    let leaning: Vec<(usize, f32)> = nats.filter(|(_, nats)| *nats > 0.0).collect();
-    // Together: two that cancel in the sums are both of them the other symbol, or neither is.
-    let together = (1..1u32 << leaning.len()).map(|set| {
-        let of_set = leaning.iter().enumerate().filter(|(i, _)| set & (1 << i) != 0);
-        of_set.fold((Vec::new(), 0.0), |(mut columns, sum), (_, (column, nats))| {
-            columns.push(*column);
-            (columns, sum + nats)
-        })
-    });
-    let agreeing = together.filter(|(columns, _)| found.zone.agrees_with_twins(line, columns));
-    match agreeing.max_by(|(_, a), (_, b)| a.total_cmp(b)) {
-        Some((columns, nats)) if nats >= CONTRADICTED => {
-            found.zone.exchange_twins(line, &columns, nats, limits, today);
-        }
-        // The digits agree with both, and what is seen leans to the other one.
-        Some(_) => found.zone.retract(),
-        None => {}
-    }
-    Ok(())
-}
-
-/// Nats by which the heights of characters have to speak for other symbols: see decision 0122.
-const CONTRADICTED: f32 = 5.0;
 
 /// Takes the holder of a zone for a hundred years older where the print says so.
 fn settle_century(fields: &mut MrzFields, printed: Option<Date>) {

@@ -179,7 +179,7 @@ fn options(
         let others = (0..SYMBOLS as Symbol).filter(|s| *s != first && mask & (1 << s) != 0);
         options.extend(others.filter_map(|s| {
             let p = posterior[usize::from(s)];
-            let twins = expects_letter && twins(first, s);
+            let twins = expects_letter && is_o_and_zero(first, s);
             let enough = match (confusable(first, s), expects_letter) {
                 (true, true) => EXPECTED,
                 (true, false) => limits.min_repair_probability,
@@ -211,7 +211,7 @@ const ISSUER: usize = 3;
 
 /// O and 0 are one glyph to the recogniser: what it prefers says nothing, so where letters are to be expected both are tried.
 /// Among digits an O would be one guess too many: there it could mend a digit that was altered.
-fn twins(a: Symbol, b: Symbol) -> bool {
+fn is_o_and_zero(a: Symbol, b: Symbol) -> bool {
     let pair = [symbol('O'), symbol('0')];
     a != b && pair.contains(&Some(a)) && pair.contains(&Some(b))
 }

@@ -125,16 +125,20 @@ impl Zone {
         Some((first / layout.width, first % layout.width..last % layout.width + 1))
     }
 
-    /// Whether all digits agree with the other symbols of the same shape in these columns of a line.
-    pub(crate) fn agrees_with_twins(&self, line: usize, columns: &[usize]) -> bool {
-        let layout = Layout::of(self.reading.format);
-        let mut symbols = self.seen().concat();
-        for cell in columns.iter().map(|column| line * layout.width + column) {
-            if let Some(other) = symbols.get(cell).copied().and_then(twin) {
-                symbols[cell] = other;
+    /// The symbols as they were seen, with the other one of the same shape in these columns of a line.
+    fn with_twins(&self, line: usize, columns: &[usize]) -> Vec<Symbol> {
+        let mut rows = self.seen();
+        for column in columns {
+            if let Some(cell) = rows.get_mut(line).and_then(|row| row.get_mut(*column)) {
+                *cell = twin(*cell).unwrap_or(*cell);
             }
         }
-        layout.agrees(&symbols)
+        rows.concat()
+    }
+
+    /// Whether all digits agree with the other symbols of the same shape in these columns of a line.
+    pub(crate) fn agrees_with_twins(&self, line: usize, columns: &[usize]) -> bool {
+        Layout::of(self.reading.format).agrees(&self.with_twins(line, columns))
     }
 
     /// Puts the other symbol of the same shape into these columns of a line, if all digits agree then. `margin`, in nats, is how
@@ -150,11 +154,8 @@ impl Zone {
         let layout = Layout::of(self.reading.format);
         let mut cells = self.cells.clone();
         let seen = self.seen().concat();
-        let exchanged: Vec<usize> = columns.iter().map(|column| line * layout.width + column).collect();
-        for &cell in &exchanged {
-            if let Some(other) = seen.get(cell).copied().and_then(twin) {
-                cells[cell].swap(usize::from(seen[cell]), usize::from(other));
-            }
+        for (cell, (seen, other)) in cells.iter_mut().zip(seen.iter().zip(self.with_twins(line, columns))) {
+            cell.swap(usize::from(*seen), usize::from(other));
         }
         let mut zone = assemble(&layout, &cells, self.fit, limits, today);
         if !zone.reading.valid || !zone.reading.repairs.is_empty() {
