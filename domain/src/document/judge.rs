@@ -92,7 +92,7 @@ fn faults_of_the_picture(
         return vec![if dark { ReasonCode::DocumentDark } else { ReasonCode::DocumentNotFound }];
     }
     [
-        (is_blurred(quality, thresholds), ReasonCode::DocumentBlurred),
+        (quality.is_blurred(thresholds), ReasonCode::DocumentBlurred),
         (
             quality.glare > thresholds.max_glare
                 || thresholds.max_text_glare.is_some_and(|most| quality.text_glare > most),
@@ -105,11 +105,6 @@ fn faults_of_the_picture(
     .into_iter()
     .filter_map(|(bad, reason)| bad.then_some(reason))
     .collect()
-}
-
-fn is_blurred(quality: &DocumentQuality, thresholds: &DocumentThresholds) -> bool {
-    let least = quality.least_sharpness.zip(thresholds.min_least_sharpness);
-    quality.sharpness < thresholds.min_sharpness || least.is_some_and(|(measured, least)| measured < least)
 }
 
 /// What speaks against a document whose machine-readable zone is valid. `altered`: the zones say different things, in a picture in

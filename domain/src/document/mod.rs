@@ -269,6 +269,15 @@ pub struct DocumentQuality {
     pub cut_lines: u32,
 }
 
+impl DocumentQuality {
+    /// Whether the text is too blurred, in all directions or in one, to be judged.
+    #[must_use]
+    pub fn is_blurred(&self, thresholds: &DocumentThresholds) -> bool {
+        let least = self.least_sharpness.zip(thresholds.min_least_sharpness);
+        self.sharpness < thresholds.min_sharpness || least.is_some_and(|(measured, least)| measured < least)
+    }
+}
+
 /// From the bundle's manifest, table `[document]`; never in code.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -252,6 +252,10 @@ fn is_believed(found: &Found, observation: &DocumentObservation, thresholds: &Do
     {
         return false;
     }
+    // No check digit covers the code of a state, and no print is compared with it.
+    if observation.quality.is_blurred(thresholds) && !found.zone.has_a_states_code() {
+        return false;
+    }
     let blurred = sharpness < thresholds.min_sharpness;
     let soft = thresholds.min_twin_sharpness.is_some_and(|least| sharpness < least);
     // Where one given name is found and the next is not, that one was misread, here or in the zone.
@@ -414,6 +418,20 @@ mod tests {
         assert!(is_believed(&found, &beside(print(), 0.9), &thresholds()));
         let visual = VisualFields { surname: Some("Eriksdon".into()), ..print() };
         assert!(!is_believed(&found, &beside(visual, 0.9), &thresholds()));
+    }
+
+    #[test]
+    fn a_code_of_no_state_is_not_read_in_a_blurred_picture() {
+        let believed = |issuer: &str, least_sharpness| {
+            let mut found = erikssons(true);
+            found.zone.fields.as_mut().unwrap().issuer = issuer.into();
+            let mut observation = beside(print(), 0.9);
+            observation.quality.least_sharpness = Some(least_sharpness);
+            is_believed(&found, &observation, &thresholds())
+        };
+        assert!(!believed("BWE", 0.12));
+        assert!(believed("SWE", 0.12));
+        assert!(believed("BWE", 0.4));
     }
 
     #[test]
