@@ -9,8 +9,8 @@ use jiff::civil::Date;
 use super::name::{Cut, Marks, NameMatch, is_same_but_for_marks, match_given_names, match_surname};
 use super::number;
 use super::{
-    Claim, ComparedField, DocumentObservation, DocumentQuality, DocumentSignals, DocumentThresholds,
-    DocumentType, FieldComparison, MrzFields, MrzFormat, MrzReading, VisualFields,
+    Claim, ComparedField, DocumentObservation, DocumentSignals, DocumentThresholds, DocumentType,
+    FieldComparison, MrzFields, MrzFormat, MrzReading, VisualFields,
 };
 use crate::evidence::{Decision, Verdict};
 use crate::identity::Identity;

@@ -1,5 +1,6 @@
 //! Dates as documents print them.
 
+use jiff::ToSpan;
 use jiff::civil::Date;
 
 /// Beginnings of the names of months, without accents, in the languages of most documents in Latin script. The longest one
@@ -164,6 +165,11 @@ fn dates(years: &[i16], months: &[i8], days: &[i16]) -> Mention {
         }
     }
     dates
+}
+
+/// What the two digits of a birth date's year may mean as well.
+pub(crate) fn a_century_before(birth: Date) -> Option<Date> {
+    birth.checked_sub(100.years()).ok()
 }
 
 #[cfg(test)]

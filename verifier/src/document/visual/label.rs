@@ -1,6 +1,7 @@
 //! The words that documents print beside a field, and where the field's value stands.
 
-use crate::document::text::Quad;
+use crate::document::line::Line;
+use crate::document::text::{Quad, distance};
 use crate::recognise::Point;
 
 /// A field of the visual zone that is looked for.
@@ -249,6 +250,31 @@ pub(crate) fn value_of(label: &Quad, others: &[Other]) -> Option<usize> {
             .filter(|(other, _)| !other.is_label)
     };
     below.or_else(right).map(|(other, _)| other.line)
+}
+
+/// Heights of a line up to which something that belongs to it may stand to the right of it.
+const REACH: f32 = 6.0;
+
+/// The nearest line to the right of another one.
+pub(super) fn beside(line: usize, lines: &[Line]) -> Option<usize> {
+    let quad = &lines[line].quad;
+    let (_, end) = quad.ends();
+    let [dx, dy] = quad.direction();
+    let place = |other: &Line| {
+        let (start, _) = other.quad.ends();
+        let [x, y] = [start[0] - end[0], start[1] - end[1]];
+        (x * dx + y * dy, (y * dx - x * dy).abs(), distance(start, end))
+    };
+    lines
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| *i != line)
+        .map(|(i, other)| (i, place(other)))
+        .filter(|(_, (along, off, _))| {
+            *along > -0.5 * quad.height() && *along < REACH * quad.height() && *off < 0.6 * quad.height()
+        })
+        .min_by(|a, b| a.1.2.total_cmp(&b.1.2))
+        .map(|(i, _)| i)
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! The numbered fields of a driving licence (Directive 2006/126/EC, annex I: 1 surname, 2 other names, 3 date of birth, 4a
 //! date of issue, 4b date of expiry, 5 number), which bear no words.
 
-use super::beside;
-use super::label::{Field, label};
+use super::label::{Field, beside, label};
 use crate::document::line::Line;
 
 /// Numbers that have to be on a page for it to be a driving licence: a single `1.` is anything.

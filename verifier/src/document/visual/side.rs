@@ -1,0 +1,109 @@
+//! The lines of one side, and which of them are worth a second, careful look.
+
+use reinstate_domain::document::{MrzFields, VisualFields};
+
+use super::date::mentions;
+use super::label::{Field, Other, label, value_of};
+use super::likeness::{nearest, nearest_number};
+use super::numbered;
+use crate::document::line::{Line, read_lines};
+use crate::document::page::Page;
+use crate::document::text::{Quad, distance};
+use crate::document::{Error, Networks};
+use crate::models::Role;
+
+/// Lines of one side that are read a second time.
+const MOST_REREAD: usize = 16;
+
+/// The lines of one side that do not belong to the machine-readable zone.
+pub(super) struct Side {
+    pub(super) lines: Vec<Line>,
+}
+
+impl Side {
+    pub(super) fn of(index: usize, page: &Page, zone: Option<(usize, &[Quad])>) -> Self {
+        let rows = zone.filter(|(side, _)| *side == index).map_or(&[][..], |(_, rows)| rows);
+        let in_zone = |line: &Line| {
+            let centre = line.quad.centre();
+            rows.iter().any(|row| {
+                let (left, right) = row.ends();
+                let length = distance(left, right).max(1.0);
+                let [dx, dy] = row.direction();
+                let [x, y] = [centre[0] - left[0], centre[1] - left[1]];
+                let (along, down) = (x * dx + y * dy, y * dx - x * dy);
+                down.abs() < 0.6 * row.height() && along > -row.height() && along < length + row.height()
+            })
+        };
+        Self { lines: page.lines.iter().filter(|line| !in_zone(line)).cloned().collect() }
+    }
+
+    /// The side with those lines read a second time that have to do with what is not confirmed yet.
+    pub(super) fn reread(
+        &self,
+        page: &Page,
+        fields: &MrzFields,
+        found: &VisualFields,
+        networks: &mut Networks,
+    ) -> Result<Self, Error> {
+        let values = self.values();
+        let numbers = found.number.is_none() || found.birth_date.is_none() || found.expiry_date.is_none();
+        let wanted = |(i, line): &(usize, &Line)| {
+            let digits = line.text.chars().filter(char::is_ascii_digit).count();
+            let value = values.iter().any(|(_, at)| at == i);
+            let number = found.number.is_none()
+                && (nearest_number(line, &fields.number, 0.0).is_some()
+                    || values.iter().any(|(field, at)| at == i && *field == Field::Number));
+            let name = found.surname.is_none() && nearest(&line.text, &fields.surname).is_some()
+                || found.given_names.is_none() && nearest(&line.text, &fields.given_names).is_some();
+            number
+                || numbers && digits >= 4
+                || name
+                || value && (found.surname.is_none() || found.given_names.is_none())
+        };
+        let wanted = self.lines.iter().enumerate().filter(wanted).map(|(i, _)| i).take(MOST_REREAD).collect();
+        self.reread_lines(page, wanted, networks)
+    }
+
+    /// The side with those lines read a second time that hold a value.
+    pub(super) fn reread_values(&self, page: &Page, networks: &mut Networks) -> Result<Self, Error> {
+        let mut wanted: Vec<usize> = self.values().into_iter().map(|(_, line)| line).collect();
+        wanted.extend(numbered::lines(&self.lines));
+        wanted.sort_unstable();
+        wanted.dedup();
+        wanted.truncate(MOST_REREAD);
+        self.reread_lines(page, wanted, networks)
+    }
+
+    fn reread_lines(&self, page: &Page, wanted: Vec<usize>, networks: &mut Networks) -> Result<Self, Error> {
+        let quads: Vec<Quad> = wanted.iter().map(|i| self.lines[*i].quad).collect();
+        let read =
+            read_lines(&page.picture.mat()?, &quads, &mut *networks.careful, Role::TextRecognitionCareful)?;
+        let mut lines = self.lines.clone();
+        for line in &mut lines {
+            // Only what was read carefully may contradict.
+            line.certainty.fill(0.0);
+        }
+        for (i, line) in wanted.into_iter().zip(read) {
+            lines[i] = line;
+        }
+        Ok(Self { lines })
+    }
+
+    /// Labels, and the line that holds the value of each.
+    pub(super) fn values(&self) -> Vec<(Field, usize)> {
+        let labels: Vec<Option<Field>> = self.lines.iter().map(|line| label(&line.text)).collect();
+        let lines = self.lines.iter().zip(&labels).enumerate();
+        let all: Vec<Other> = lines
+            .clone()
+            .map(|(i, (line, label))| Other { line: i, quad: line.quad, is_label: label.is_some() })
+            .collect();
+        let value = |(i, (line, label)): (usize, (&Line, &Option<Field>))| {
+            let field = (*label)?;
+            // Label and value may be one line.
+            let itself = matches!(field, Field::BirthDate | Field::ExpiryDate | Field::IssueDate)
+                && !mentions(&line.text).is_empty();
+            Some((field, if itself { i } else { value_of(&line.quad, &all)? }))
+        };
+        lines.filter_map(value).collect()
+    }
+}
