@@ -9,7 +9,7 @@ use reinstate_domain::document::ReadingThresholds;
 use super::Error;
 use super::line::grey_cut;
 use super::mrz::alphabet::{DIGITS, FILLER, Symbol};
-use super::mrz::twin;
+use super::mrz::homoglyph;
 use super::quality::{median, percentile};
 use super::text::Quad;
 use super::zone::Found;
@@ -44,7 +44,7 @@ const CONTRADICTED: f32 = 4.0;
 ///
 /// # Errors
 /// OpenCV failed.
-pub(super) fn tell_twins_apart(
+pub(super) fn tell_homoglyphs_apart(
     found: &mut Found,
     picture: &Picture,
     limits: &ReadingThresholds,
@@ -55,19 +55,19 @@ pub(super) fn tell_twins_apart(
         return Ok(());
     }
     let (seen, Some(row)) = (found.zone.seen(), found.quads.get(line)) else { return Ok(()) };
-    let twins: Vec<(usize, Symbol)> =
-        columns.filter_map(|column| Some((column, twin(*seen.get(line)?.get(column)?)?))).collect();
-    if twins.is_empty() {
+    let homoglyphs: Vec<(usize, Symbol)> =
+        columns.filter_map(|column| Some((column, homoglyph(*seen.get(line)?.get(column)?)?))).collect();
+    if homoglyphs.is_empty() {
         return Ok(());
     }
     let heights = Heights::measure(&picture.mat()?, row, &seen[line])?;
-    let nats: Vec<(usize, f32)> = twins
+    let nats: Vec<(usize, f32)> = homoglyphs
         .into_iter()
-        .map(|(column, twin)| (column, heights.speak_for(twin, column).unwrap_or(0.0)))
+        .map(|(column, other)| (column, heights.speak_for(other, column).unwrap_or(0.0)))
         .collect();
-    match decide(&nats, |columns| found.zone.agrees_with_twins(line, columns)) {
+    match decide(&nats, |columns| found.zone.agrees_with_homoglyphs(line, columns)) {
         Decided::Exchange { columns, nats } => {
-            found.zone.exchange_twins(line, &columns, nats, limits, today);
+            found.zone.exchange_homoglyphs(line, &columns, nats, limits, today);
         }
         Decided::Retract => found.zone.retract(),
         Decided::Keep => {}

@@ -28,7 +28,7 @@ use crate::image::Picture;
 use crate::models::{self, Bundle, Role};
 use crate::recognise::{FaceDetection, TextDetection, TextRecognition};
 use crate::timing::Timings;
-use heights::tell_twins_apart;
+use heights::tell_homoglyphs_apart;
 use page::{Page, read_page};
 use portrait::find_portrait;
 use views::{Look, find_zone};
@@ -151,7 +151,8 @@ impl DocumentReader {
         let (mut pages, mut found) = find_zone(pages, &mut look, &mut timings)?;
         if let Some((side, found)) = &mut found {
             let limits = &look.thresholds.reading;
-            timings.measure("read_mrz", || tell_twins_apart(found, &pages[*side].picture, limits, today))?;
+            timings
+                .measure("read_mrz", || tell_homoglyphs_apart(found, &pages[*side].picture, limits, today))?;
         }
         let fields = found.as_ref().and_then(|(_, found)| found.zone.fields.clone());
         let zone = found.as_ref().map(|(side, found)| (*side, &found.quads[..]));

@@ -37,7 +37,7 @@ const LIKELY: f32 = 0.05;
 const EXPECTED: f32 = 0.005;
 
 /// Log-probability that a swap of O and 0 counts with at least, whatever the recogniser gave it.
-const TWIN: f32 = -3.0;
+const HOMOGLYPH: f32 = -3.0;
 
 /// Without a runner-up the margin is this, in nats: nothing that was kept is within e^-20.
 const ALONE: f32 = 20.0;
@@ -179,13 +179,14 @@ fn options(
         let others = (0..SYMBOLS as Symbol).filter(|s| *s != first && mask & (1 << s) != 0);
         options.extend(others.filter_map(|s| {
             let p = posterior[usize::from(s)];
-            let twins = expects_letter && is_o_and_zero(first, s);
+            let homoglyphs = expects_letter && is_o_and_zero(first, s);
             let enough = match (confusable(first, s), expects_letter) {
                 (true, true) => EXPECTED,
                 (true, false) => limits.min_repair_probability,
                 (false, _) => LIKELY,
             };
-            (twins || p >= enough).then(|| (s, if twins { log(s).max(TWIN) } else { log(s) }, 1))
+            (homoglyphs || p >= enough)
+                .then(|| (s, if homoglyphs { log(s).max(HOMOGLYPH) } else { log(s) }, 1))
         }));
     }
     options
@@ -220,18 +221,18 @@ fn is_o_and_zero(a: Symbol, b: Symbol) -> bool {
 const SHAPES: [[char; 2]; 2] = [['O', '0'], ['I', '1']];
 
 /// The other symbol of the same shape.
-pub(crate) fn twin(of: Symbol) -> Option<Symbol> {
+pub(crate) fn homoglyph(of: Symbol) -> Option<Symbol> {
     let [letter, digit] = SHAPES.into_iter().find(|shape| shape.contains(&character(of)))?;
     symbol(if character(of) == letter { digit } else { letter })
 }
 
 /// Whether all digits agree with one letter of the number for the digit of its shape, or the other way round: O and 0, I and 1.
-pub(super) fn twins_agree(layout: &Layout, seen: &[Symbol]) -> bool {
+pub(super) fn homoglyphs_agree(layout: &Layout, seen: &[Symbol]) -> bool {
     let number = layout.checks.iter().filter(|check| check.field == CheckedField::Number);
     number.flat_map(|check| &check.cells).any(|&cell| {
-        let Some(twin) = twin(seen[cell]) else { return false };
+        let Some(other) = homoglyph(seen[cell]) else { return false };
         let mut swapped = seen.to_vec();
-        swapped[cell] = twin;
+        swapped[cell] = other;
         layout.agrees(&swapped)
     })
 }

@@ -25,7 +25,7 @@ use reinstate_domain::document::{
 };
 
 use alphabet::{FILLER, FILLERS, Frames, SYMBOLS, Symbol, character, symbol, value};
-pub(crate) use choose::twin;
+pub(crate) use choose::homoglyph;
 use choose::{Choice, choose};
 use layout::{Cell, Check, Layout};
 
@@ -126,24 +126,24 @@ impl Zone {
     }
 
     /// The symbols as they were seen, with the other one of the same shape in these columns of a line.
-    fn with_twins(&self, line: usize, columns: &[usize]) -> Vec<Symbol> {
+    fn with_homoglyphs(&self, line: usize, columns: &[usize]) -> Vec<Symbol> {
         let mut rows = self.seen();
         for column in columns {
             if let Some(cell) = rows.get_mut(line).and_then(|row| row.get_mut(*column)) {
-                *cell = twin(*cell).unwrap_or(*cell);
+                *cell = homoglyph(*cell).unwrap_or(*cell);
             }
         }
         rows.concat()
     }
 
     /// Whether all digits agree with the other symbols of the same shape in these columns of a line.
-    pub(crate) fn agrees_with_twins(&self, line: usize, columns: &[usize]) -> bool {
-        Layout::of(self.reading.format).agrees(&self.with_twins(line, columns))
+    pub(crate) fn agrees_with_homoglyphs(&self, line: usize, columns: &[usize]) -> bool {
+        Layout::of(self.reading.format).agrees(&self.with_homoglyphs(line, columns))
     }
 
     /// Puts the other symbol of the same shape into these columns of a line, if all digits agree then. `margin`, in nats, is how
     /// clearly that was seen.
-    pub(crate) fn exchange_twins(
+    pub(crate) fn exchange_homoglyphs(
         &mut self,
         line: usize,
         columns: &[usize],
@@ -154,7 +154,9 @@ impl Zone {
         let layout = Layout::of(self.reading.format);
         let mut cells = self.cells.clone();
         let seen = self.seen().concat();
-        for (cell, (seen, other)) in cells.iter_mut().zip(seen.iter().zip(self.with_twins(line, columns))) {
+        for (cell, (seen, other)) in
+            cells.iter_mut().zip(seen.iter().zip(self.with_homoglyphs(line, columns)))
+        {
             cell.swap(usize::from(*seen), usize::from(other));
         }
         let mut zone = assemble(&layout, &cells, self.fit, limits, today);
@@ -333,7 +335,7 @@ fn assemble(
                 valid: false,
                 checks,
                 certainty,
-                twins_agree: choose::twins_agree(layout, &seen),
+                twins_agree: choose::homoglyphs_agree(layout, &seen),
             };
             (reading, None)
         }

@@ -160,7 +160,7 @@ fn a_passport_whose_first_letter_looks_like_a_v_is_no_visa() {
 fn exchanged(number: &str, read: &str, columns: &[usize]) -> MrzReading {
     let line = second_line(number, "UTO").replacen(number, read, 1);
     let mut zone = clearly(&[TD3[0], &line]);
-    zone.exchange_twins(1, columns, 7.0, &limits(), TODAY);
+    zone.exchange_homoglyphs(1, columns, 7.0, &limits(), TODAY);
     zone.reading
 }
 
@@ -186,7 +186,7 @@ fn it_is_known_which_symbols_of_one_shape_cancel_in_the_digits() {
     let zone = clearly(&[TD3[0], &second_line("A00031765", "UTO")]);
     let agreeing = [&[1][..], &[3], &[1, 3], &[1, 2], &[2, 3], &[1, 2, 3]];
     assert_eq!(
-        agreeing.map(|columns| zone.agrees_with_twins(1, columns)),
+        agreeing.map(|columns| zone.agrees_with_homoglyphs(1, columns)),
         [false, false, true, false, false, false]
     );
 }
