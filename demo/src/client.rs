@@ -305,4 +305,14 @@ mod tests {
         assert_eq!(form(&parts, "b"), expected);
         assert_eq!(form(&[], "b"), b"--b--\r\n");
     }
+
+    #[test]
+    fn a_server_that_failed_or_stood_still_is_asked_again_and_one_that_refused_is_not() {
+        let repeated = |status: u16| {
+            let response = Response::builder().status(status).body(ureq::Body::builder().data("")).unwrap();
+            Answer::read(Method::GET, "/readyz", response).unwrap().is_to_be_repeated()
+        };
+        assert!([500, 502, 503, 408].into_iter().all(repeated));
+        assert!(![200, 202, 400, 401, 404, 409, 422, 429].into_iter().any(repeated));
+    }
 }
