@@ -36,7 +36,8 @@ pub(crate) struct Arguments {
     /// So many photos.
     #[arg(long, default_value_t = 500)]
     photos: usize,
-    /// Leaves out the first of them, which another run has read: on another machine, say.
+    /// Leaves out the first of them, which another run has read: on another machine, say. Of the same --photos, for they are spread
+    /// evenly over all kinds and issuers.
     #[arg(long, default_value_t = 0)]
     skip: usize,
     /// The even seeds are there to be looked at, the odd ones to be measured on.
