@@ -6,7 +6,7 @@ use reinstate_domain::document::{MrzFields, ReadingThresholds, VisualFields};
 
 use super::date::{Mention, mentions};
 use super::label::Field;
-use super::likeness::{is_misread, letters, nearest, nearest_number, significant};
+use super::likeness::{is_misread, is_misread_number, letters, nearest, nearest_number, significant};
 use super::side::Side;
 use crate::document::line::Line;
 
@@ -38,7 +38,8 @@ pub(super) fn contradict(
                 let number = |line: &Line| {
                     let text = significant(&line.text);
                     let digits = text.chars().filter(char::is_ascii_digit).count();
-                    (text.len() == fields.number.len() && 2 * digits >= text.len()).then_some(text)
+                    let is_number = text.len() == fields.number.len() && 2 * digits >= text.len();
+                    (is_number && !is_misread_number(&text, &fields.number)).then_some(text)
                 };
                 labelled(Field::Number).find_map(number)
             });
@@ -117,17 +118,21 @@ mod tests {
     use super::super::testing::{daniel, line};
     use super::*;
     use crate::document::text::Quad;
+    use crate::models::Bundle;
+
+    fn limits() -> ReadingThresholds {
+        Bundle::open(None).unwrap().document_thresholds().reading.clone()
+    }
 
     /// What lines that were read carefully contradict in the zone of Daniel, of which nothing was found.
     fn contradicted(lines: Vec<Line>, legible: bool) -> VisualFields {
-        let limits = crate::models::Bundle::open(None).unwrap().document_thresholds().reading.clone();
         let fields = MrzFields {
             birth_date: Some(Date::constant(2011, 1, 1)),
             expiry_date: Some(Date::constant(2012, 7, 4)),
             ..daniel()
         };
         let mut found = VisualFields::default();
-        contradict(&Side { lines }, &fields, &limits, legible, &mut found);
+        contradict(&Side { lines }, &fields, &limits(), legible, &mut found);
         found
     }
 
@@ -143,6 +148,21 @@ mod tests {
         assert_eq!(birth("05 MAY 1962"), Some(Date::constant(1962, 5, 5)));
         // Nor is it without a label, as a date from before the holder's birth.
         assert_eq!(contradicted(vec![below("04 JUL 2002")], true).birth_date, None);
+    }
+
+    #[test]
+    fn a_misread_number_beside_its_label_is_no_other_number() {
+        let number = |text: &str| {
+            let quad = Quad::new([100.0, 40.0], [1.0, 0.0], 200.0, 20.0);
+            let below = Line { quad, ..line(text, &[0.99; 9]) };
+            let fields = MrzFields { number: "59HB71300".into(), ..daniel() };
+            let side = Side { lines: vec![line("Passport No.", &[0.99; 12]), below] };
+            let mut found = VisualFields::default();
+            contradict(&side, &fields, &limits(), true, &mut found);
+            found.number
+        };
+        assert_eq!(number("59HB7130U"), None);
+        assert_eq!(number("84FK21975").as_deref(), Some("84FK21975"), "another document's");
     }
 
     #[test]
