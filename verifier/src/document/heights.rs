@@ -35,7 +35,7 @@ const LEAST_SPREAD: f32 = 0.004;
 /// `mrz-dev` one was clearly as tall as an O. No character speaks for another with more than this leaves, 5.5 nats.
 const STRAY: f32 = 0.004;
 
-/// Nats by which the heights of characters have to speak for other symbols: see decision 0122.
+/// Nats by which the heights have to speak for one set of exchanges rather than the next: see decision 0124.
 const CONTRADICTED: f32 = 4.0;
 
 /// Takes an O of the number for a 0, or the other way round, and the same of I and 1, where the heights of the characters say so and
@@ -77,40 +77,34 @@ pub(super) fn tell_homoglyphs_apart(
 
 #[derive(Debug, PartialEq)]
 enum Decided {
-    /// These are the other symbol of the same shape, with so many nats.
+    /// The other symbol of the same shape stands in these columns, and the next set is so many nats behind.
     Exchange {
         columns: Vec<usize>,
         nats: f32,
     },
-    /// The digits agree with both, and what is seen leans to the other one.
+    /// What is seen leans to another set than the one that was read, without being clear.
     Retract,
     Keep,
 }
 
-/// What follows from the nats with which the heights speak for the other symbol of the same shape in each of these columns. Columns
-/// are weighed together, for two that cancel in the sums are both of them the other symbol, or neither is. Of four such columns one
-/// or two sets agree by chance, so the best has to be far from the next, which may be no exchange at all.
+/// What follows from the nats with which the heights speak for the other symbol of the same shape in each of these columns: nine at most,
+/// of an ordinary number. They are weighed together, for two that cancel in the sums are both of them the other symbol, or neither is. Of
+/// four such columns one or two sets agree by chance, so the best has to be far from the next, which may be no exchange at all.
 fn decide(nats: &[(usize, f32)], agrees: impl Fn(&[usize]) -> bool) -> Decided {
-    let sets = (0..1u32 << nats.len()).map(|set| -> Vec<(usize, f32)> {
-        nats.iter().enumerate().filter(|(i, _)| set & (1 << i) != 0).map(|(_, one)| *one).collect()
+    let sets = (0..1u32 << nats.len()).map(|set| -> (Vec<usize>, Vec<f32>) {
+        let of_set = nats.iter().enumerate().filter(|(i, _)| set & (1 << i) != 0);
+        of_set.map(|(_, one)| *one).unzip()
     });
-    let mut agreeing: Vec<(Vec<usize>, f32)> = sets
-        .map(|set| {
-            let nats = set.iter().fold(0.0, |sum, (_, nats)| sum + nats);
-            (set.into_iter().map(|(column, _)| column).collect(), nats)
-        })
-        .filter(|(columns, _): &(Vec<usize>, f32)| agrees(columns))
-        .collect();
-    agreeing.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-    let mut agreeing = agreeing.into_iter();
-    let Some((columns, most)) = agreeing.next() else { return Decided::Keep };
-    let next = agreeing.next().map_or(0.0, |(_, nats)| nats.max(0.0));
-    let is_in = |column: &usize| columns.contains(column);
-    let each = nats.iter().all(|(column, nats)| !is_in(column) || *nats > 0.0);
+    let mut agreeing: Vec<_> = sets.filter(|(columns, _)| agrees(columns)).collect();
+    let sum = |(_, nats): &(Vec<usize>, Vec<f32>)| nats.iter().fold(0.0, |sum, nats| sum + nats);
+    agreeing.sort_by(|a, b| sum(b).total_cmp(&sum(a)));
+    let [best, others @ ..] = &agreeing[..] else { return Decided::Keep };
+    let margin = sum(best) - others.first().map_or(0.0, |next| sum(next).max(0.0));
+    let (columns, nats) = best;
     if columns.is_empty() {
         Decided::Keep
-    } else if each && most - next >= CONTRADICTED {
-        Decided::Exchange { columns, nats: most - next }
+    } else if margin >= CONTRADICTED && nats.iter().all(|nats| *nats > 0.0) {
+        Decided::Exchange { columns: columns.clone(), nats: margin }
     } else {
         Decided::Retract
     }

@@ -257,12 +257,12 @@ fn is_believed(found: &Found, observation: &DocumentObservation, thresholds: &Do
     if observation.quality.is_blurred(thresholds) && !found.zone.has_a_states_code() {
         return false;
     }
-    let blurred = sharpness < thresholds.min_sharpness;
+    let out_of_focus = sharpness < thresholds.min_sharpness;
     let soft = thresholds.min_twin_sharpness.is_some_and(|least| sharpness < least);
     // Where one given name is found and the next is not, that one was misread, here or in the zone.
     let in_part = visual.surname.is_some() && visual.given_names.is_some() && !whole;
     let twins = found.zone.has_twins() && !found.at_first_sight;
-    confirmed || !(blurred || soft && (twins || in_part))
+    confirmed || !(out_of_focus || soft && (twins || in_part))
 }
 
 /// For the fuzz target: frames out of bytes.

@@ -78,26 +78,29 @@ mod tests {
     use super::*;
     use crate::document::text::Quad;
 
+    /// What these lines confirm, where nothing was found before.
+    fn confirmed(lines: &[Line], fields: &MrzFields) -> VisualFields {
+        let mut found = VisualFields::default();
+        confirm(lines, fields, &mut found);
+        found
+    }
+
     #[test]
     fn a_given_name_that_is_also_the_surname_does_not_confirm_it() {
         let given = line("DANIËL PIETER", &[0.9; 13]);
-        let mut found = VisualFields::default();
-        confirm(&[line("EANIËL", &[0.9; 6]), given.clone()], &daniel(), &mut found);
+        let found = confirmed(&[line("EANIËL", &[0.9; 6]), given.clone()], &daniel());
         assert_eq!((found.surname, found.given_names.as_deref()), (None, Some("DANIËL PIETER")));
-        let mut found = VisualFields::default();
-        confirm(&[line("DANIËL", &[0.9; 6]), given], &daniel(), &mut found);
+        let found = confirmed(&[line("DANIËL", &[0.9; 6]), given], &daniel());
         assert_eq!(found.surname.as_deref(), Some("DANIËL"));
     }
 
     #[test]
     fn given_names_are_reported_without_what_stands_around_them() {
         let fields = MrzFields { surname: "LIN".into(), given_names: "CHIEN SHENG".into(), ..daniel() };
-        let mut found = VisualFields::default();
-        confirm(&[line("LIN, CHIEN-SHENG", &[0.9; 16])], &fields, &mut found);
+        let found = confirmed(&[line("LIN, CHIEN-SHENG", &[0.9; 16])], &fields);
         assert_eq!(found.given_names.as_deref(), Some("CHIEN-SHENG"));
         let cut = MrzFields { given_names: "DANIEL PIET".into(), name_truncated: true, ..daniel() };
-        let mut found = VisualFields::default();
-        confirm(&[line("DANIEL PIETER JAN", &[0.9; 17])], &cut, &mut found);
+        let found = confirmed(&[line("DANIEL PIETER JAN", &[0.9; 17])], &cut);
         assert_eq!(found.given_names.as_deref(), Some("DANIEL PIETER JAN"));
     }
 
@@ -110,16 +113,14 @@ mod tests {
             ..daniel()
         };
         let written = line("ESPAÑOLA ESPAÑOLA-IBÁÑEZ GÜELL", &[0.9; 30]);
-        let mut found = VisualFields::default();
-        confirm(&[line("ESPANOLA", &[0.9; 8]), written], &cut, &mut found);
+        let found = confirmed(&[line("ESPANOLA", &[0.9; 8]), written], &cut);
         assert_eq!(found.surname.as_deref(), Some("ESPAÑOLA ESPAÑOLA-IBÁÑEZ GÜELL"));
     }
 
     #[test]
     fn some_of_the_given_names_are_found_though_a_mark_was_overlooked() {
         let fields = MrzFields { given_names: "GOETZ KARL HEI".into(), name_truncated: true, ..daniel() };
-        let mut found = VisualFields::default();
-        confirm(&[line("GOTZ KARL-HEINZ", &[0.9; 15])], &fields, &mut found);
+        let found = confirmed(&[line("GOTZ KARL-HEINZ", &[0.9; 15])], &fields);
         assert_eq!(found.given_names.as_deref(), Some("GOTZ KARL-HEINZ"));
     }
 
@@ -127,8 +128,7 @@ mod tests {
     fn the_print_says_in_which_century_a_holder_was_born() {
         let fields = MrzFields { birth_date: Some(Date::constant(2011, 1, 1)), ..daniel() };
         for (text, year) in [("01.01.1911", 1911), ("01 JAN 2011", 2011), ("01.01.11", 2011)] {
-            let mut found = VisualFields::default();
-            confirm(&[line(text, &[0.9; 11])], &fields, &mut found);
+            let found = confirmed(&[line(text, &[0.9; 11])], &fields);
             assert_eq!(found.birth_date, Some(jiff::civil::date(year, 1, 1)), "{text}");
         }
     }
@@ -140,10 +140,9 @@ mod tests {
             quad: Quad::new([x, y], [1.0, 0.0], 60.0, 20.0),
             ..line("1971", &[0.9; 4])
         };
-        let mut found = VisualFields::default();
-        confirm(&[at(240.0, 60.0), day.clone()], &daniel(), &mut found);
+        let found = confirmed(&[at(240.0, 60.0), day.clone()], &daniel());
         assert_eq!(found.birth_date, None, "the year is on the next line");
-        confirm(&[at(240.0, 12.0), day], &daniel(), &mut found);
+        let found = confirmed(&[at(240.0, 12.0), day], &daniel());
         assert_eq!(found.birth_date, Some(Date::constant(1971, 10, 19)));
     }
 }

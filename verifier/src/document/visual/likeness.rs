@@ -133,13 +133,8 @@ pub(super) fn nearest_number(line: &Line, number: &str, least: f32) -> Option<St
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::line;
     use super::*;
-    use crate::document::text::Quad;
-
-    fn line(text: &str, certainty: &[f32]) -> Line {
-        let quad = Quad::new([100.0, 10.0], [1.0, 0.0], 200.0, 20.0);
-        Line { quad, text: text.into(), certainty: certainty.to_vec(), frames: None }
-    }
 
     #[test]
     fn what_a_recogniser_makes_of_a_name_is_no_other_name() {
