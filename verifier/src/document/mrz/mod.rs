@@ -141,8 +141,8 @@ impl Zone {
         Layout::of(self.reading.format).agrees(&self.with_homoglyphs(line, columns))
     }
 
-    /// Puts the other symbol of the same shape into these columns of a line, if all digits agree then. `margin`, in nats, is how
-    /// clearly that was seen.
+    /// Puts the other symbol of the same shape into these columns of a line. `margin`, in nats, is how clearly that was seen. Where that
+    /// makes no valid zone, what was read before is not certain either.
     pub(crate) fn exchange_homoglyphs(
         &mut self,
         line: usize,
@@ -161,6 +161,7 @@ impl Zone {
         }
         let mut zone = assemble(&layout, &cells, self.fit, limits, today);
         if !zone.reading.valid || !zone.reading.repairs.is_empty() {
+            self.retract();
             return;
         }
         let symbols = zone.seen().concat();
