@@ -45,14 +45,16 @@ pub enum Forgery {
 
 impl Forgery {
     /// Those of a sweep: each alters one thing, and the digits of the zone agree afterwards.
-    pub const SWEPT: [Self; 11] = [
+    pub const SWEPT: [Self; 13] = [
         Self::Mrz { field: Field::Number, mended: true },
         Self::Mrz { field: Field::BirthDate, mended: true },
         Self::Mrz { field: Field::ExpiryDate, mended: true },
         Self::Mrz { field: Field::Surname, mended: true },
+        Self::Mrz { field: Field::GivenNames, mended: true },
         Self::Visual { field: Field::Number },
         Self::Visual { field: Field::BirthDate },
         Self::Visual { field: Field::Surname },
+        Self::Visual { field: Field::GivenNames },
         Self::Pasted { field: Field::BirthDate },
         Self::Pasted { field: Field::Surname },
         Self::Portrait,
@@ -77,9 +79,9 @@ impl Forgery {
     fn fits(self, kind: Kind) -> bool {
         let format = kind.format();
         match self {
-            Self::Mrz { field: Field::BirthDate | Field::GivenNames, .. } => {
-                !matches!(format, Format::None | Format::D1)
-            }
+            // Nothing else on these says them.
+            Self::Mrz { field: Field::BirthDate | Field::GivenNames, .. }
+            | Self::Visual { field: Field::GivenNames } => !matches!(format, Format::None | Format::D1),
             Self::Mrz { .. } | Self::Zone => format != Format::None,
             Self::Visual { .. } | Self::Pasted { .. } | Self::Portrait => true,
         }

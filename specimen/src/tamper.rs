@@ -134,8 +134,9 @@ impl Contents {
                 *value = with_neighbour(value, last);
             }
             None => {
-                let first = value.find(|c: char| c.is_ascii_uppercase()).unwrap_or(0);
-                *value = with_neighbour(value, first);
+                let word = if field == Field::GivenNames { zone::last_word(value, ' ') } else { 0 };
+                let first = value[word..].find(|c: char| c.is_ascii_uppercase()).unwrap_or(0);
+                *value = with_neighbour(value, word + first);
             }
         }
         (from, value.clone())

@@ -138,7 +138,8 @@ pub(crate) struct Alteration {
     pub to: char,
 }
 
-/// Replaces one character of a field: a date's last year digit, a number's last digit, a name's first letter.
+/// Replaces one character of a field: a date's last year digit, a number's last digit, the first letter of a surname or of the last of the
+/// given names.
 /// A digit moves by one, which no check digit misses: the weights 7, 3 and 1 have no factor in common with 10.
 /// `None` when the zone doesn't have the field.
 pub(crate) fn alter(format: Format, lines: &mut [String], field: Field) -> Option<Alteration> {
@@ -148,12 +149,18 @@ pub(crate) fn alter(format: Format, lines: &mut [String], field: Field) -> Optio
         + match field {
             Field::Number => text.rfind(|c: char| c.is_ascii_digit()).unwrap_or(0),
             Field::BirthDate | Field::ExpiryDate => 1,
-            Field::Surname | Field::GivenNames => 0,
+            Field::Surname => 0,
+            Field::GivenNames => last_word(text.trim_end_matches('<'), '<'),
         };
     let from = char::from(lines[line].as_bytes()[column]);
     let to = neighbour(from);
     put(&mut lines[line], column, to);
     Some(Alteration { line, column, from, to })
+}
+
+/// The byte at which the last word begins.
+pub(crate) fn last_word(text: &str, separator: char) -> usize {
+    text.rfind(separator).map_or(0, |at| at + separator.len_utf8())
 }
 
 /// Another character of the same kind: 1 for 0, B for A. Anything else stays.
