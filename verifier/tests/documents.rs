@@ -254,6 +254,50 @@ fn a_changed_digit_in_the_visual_zone_is_found() {
 }
 
 #[test]
+fn a_changed_letter_in_the_last_of_several_given_names_is_found_in_either_zone() {
+    let field = Field::GivenNames;
+    let in_zone = [ReasonCode::DocumentFieldsDisagree, ReasonCode::DocumentNameMismatch];
+    for (tamper, reasons) in
+        [(Tamper::Mrz { field, mended: true }, &in_zone[..]), (Tamper::Visual { field }, &in_zone[..1])]
+    {
+        let mut story = Story::tampered(2, tamper);
+        story.holder.given_names = "Lucía Carmen".into();
+        story.passport_is(Camera::good(2), Decision::Fail, reasons);
+    }
+}
+
+#[test]
+fn what_a_finger_leaves_of_a_letter_is_neither_another_letter_nor_an_alteration() {
+    let mut story = Story::of(2);
+    story.holder.given_names = "Nicolò Maria Pia".into();
+    let page = Passport { holder: story.holder.clone(), issue: story.issue.clone() }.draw(
+        &Fonts::load().unwrap(),
+        &portrait(),
+        &[],
+    );
+    let [left, top, width, height] = page.truth.areas["mrz"];
+    let names = &page.truth.mrz[0];
+    let character = width / names.len() as f32;
+    let at = left + character * names.find("PIA").unwrap() as f32;
+    let mut held = page.clone();
+    // The lower half of the first letters of PIA, and the paper below them.
+    for (x, y, pixel) in held.image.enumerate_pixels_mut() {
+        let (x, y) = (x as f32, y as f32);
+        if (at..at + 2.0 * character).contains(&x) && (top + 0.12 * height..top + 0.6 * height).contains(&y) {
+            *pixel = image::Rgb([150, 104, 84]);
+        }
+    }
+    let read = |page: &Page| {
+        let photo = Camera::good(2).photograph(page).unwrap().jpeg;
+        reader().examine(&photo, None, TODAY).unwrap().observation.mrz.unwrap()
+    };
+    assert_eq!(read(&page).lines, page.truth.mrz);
+    let covered = read(&held);
+    assert_ne!(covered.read, page.truth.mrz);
+    assert!(!covered.valid, "{:?}", covered.lines);
+}
+
+#[test]
 fn a_changed_number_is_found_though_most_of_it_is_letters() {
     // Germany's numbers have few vowels and few digits.
     let examined = kind(Kind::Td2Card, "D", 0, &[Tamper::Visual { field: Field::Number }]);

@@ -6,6 +6,7 @@ mod heights;
 mod line;
 mod mrz;
 mod page;
+mod paper;
 mod portrait;
 mod quality;
 mod rows;
@@ -32,7 +33,7 @@ use heights::tell_homoglyphs_apart;
 use page::{Page, read_page};
 use portrait::find_portrait;
 use views::{Look, find_zone};
-use visual::{a_century_before, as_in_zone, read_visual, states_all};
+use visual::{VisualZone, a_century_before, as_in_zone, read_visual, states_all};
 use zone::Found;
 
 /// The examination could not be made. What is wrong with a picture is no error: the observation says it.
@@ -156,9 +157,10 @@ impl DocumentReader {
         }
         let fields = found.as_ref().and_then(|(_, found)| found.zone.fields.clone());
         let zone = found.as_ref().map(|(side, found)| (*side, &found.quads[..]));
-        observation.visual = timings.measure("read_visual", || {
+        let VisualZone { fields: visual, names_differ } = timings.measure("read_visual", || {
             read_visual(&mut pages, zone, fields.as_ref(), look.networks, &look.thresholds.reading, today)
         })?;
+        observation.visual = visual;
         if let Some(fields) = found.as_mut().and_then(|(_, found)| found.zone.fields.as_mut()) {
             settle_century(fields, observation.visual.birth_date);
         }
@@ -174,7 +176,10 @@ impl DocumentReader {
                 timings.measure("signals", || signals::measure(front, observation.portrait.as_ref()))?;
         }
         if let Some((side, mut found)) = found {
-            if !is_believed(&found, &observation, look.thresholds) || !is_whole(&found, &pages[side].picture)?
+            found.covered = is_covered(&found, &pages[side].picture)?;
+            if names_differ
+                || !is_believed(&found, &observation, look.thresholds)
+                || !is_whole(&found, &pages[side].picture)?
             {
                 found.zone.retract();
             }
@@ -201,11 +206,21 @@ fn is_whole(found: &Found, picture: &Picture) -> Result<bool, Error> {
         return Ok(true);
     }
     for row in &found.quads {
-        if !quality::ends_on_paper(picture, row, found.zone.width())? {
+        if !paper::ends_on_paper(picture, row, found.zone.width())? {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// Whether something lies over one of the characters of the zone.
+fn is_covered(found: &Found, picture: &Picture) -> Result<bool, Error> {
+    for row in &found.quads {
+        if paper::is_covered(picture, row, found.zone.width())? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether a zone may count as read beside this visual zone, in a picture of this sharpness. Blur makes one letter of another and
@@ -238,7 +253,7 @@ fn is_believed(found: &Found, observation: &DocumentObservation, thresholds: &Do
     }
     // A reflection burns strokes away and a finger hides the beginning of a row, which leaves other letters and no state's code. A forger
     // who alters a name or a number does neither: where the print says otherwise, the zone was misread, and accuses nobody.
-    let obscured = observation.quality.text_glare > 0.0 || !found.zone.has_a_states_code();
+    let obscured = observation.quality.text_glare > 0.0 || found.covered || !found.zone.has_a_states_code();
     // Of these characters no check digit tells one from all others.
     if obscured && contradicted(&[ComparedField::Number, ComparedField::Surname, ComparedField::GivenNames]) {
         return false;
@@ -251,6 +266,10 @@ fn is_believed(found: &Found, observation: &DocumentObservation, thresholds: &Do
         || misread(ComparedField::Surname, &fields.surname, visual.surname.as_ref())
         || misread(ComparedField::GivenNames, &fields.given_names, visual.given_names.as_ref())
     {
+        return false;
+    }
+    // What is left of a letter makes another one, and no check digit covers the names.
+    if found.covered && !confirmed {
         return false;
     }
     // No check digit covers the code of a state, and no print is compared with it.
@@ -329,7 +348,7 @@ mod tests {
         let looks: Vec<_> = frames.iter().map(|frames| vec![frames]).collect();
         let zone = read_zone(&looks, &thresholds().reading, TODAY).unwrap();
         assert!(zone.reading.valid);
-        Found { zone, quads: Vec::new(), at_first_sight: true }
+        Found { zone, quads: Vec::new(), at_first_sight: true, covered: false }
     }
 
     fn beside(visual: VisualFields, sharpness: f32) -> DocumentObservation {
@@ -396,6 +415,16 @@ mod tests {
             let believed = is_believed(&erikssons(true), &observation, &thresholds());
             assert_eq!(believed, believed_under_a_reflection);
         }
+    }
+
+    #[test]
+    fn a_zone_that_something_lies_over_is_believed_with_what_is_printed_only_and_accuses_nobody() {
+        let believed = |visual| {
+            is_believed(&Found { covered: true, ..erikssons(true) }, &beside(visual, 0.9), &thresholds())
+        };
+        assert!(believed(print()));
+        assert!(!believed(VisualFields { given_names: None, ..print() }));
+        assert!(!believed(VisualFields { given_names: Some("Anna Lucia".into()), ..print() }));
     }
 
     #[test]

@@ -7,7 +7,6 @@ use reinstate_domain::document::DocumentQuality;
 use super::Error;
 use super::line::{Line, grey_strip};
 use super::page::Page;
-use super::text::Quad;
 use crate::image::Picture;
 
 /// A line counts as text when its characters are this certain on average.
@@ -155,70 +154,4 @@ fn light(picture: &Picture, text: &[&Line]) -> Result<Light, Error> {
     }
     let text_glare = touched as f32 / text.len().max(1) as f32;
     Ok(Light { glare: burnt as f32 / pixels, text_glare, brightness })
-}
-
-/// Characters at the end of a row that its paper and its ink are measured on.
-const LAST: f32 = 6.0;
-/// Where the margin is looked at, in characters after the end of the row: beyond a box's rim, and before the edge of the page.
-const MARGIN: [f32; 2] = [0.5, 1.5];
-/// How far the margin's light may be from the paper's, as a share of the distance from paper to ink. Chosen once and not tuned: of 151
-/// smaller visas that were read with any faults, one is not read with it (docs/decisions/0112).
-const SAME_PAPER: f32 = 0.3;
-
-/// Whether this row of so many characters ends where there is no more of it: paper follows, not a finger, the table or the edge of the
-/// picture.
-pub(crate) fn ends_on_paper(picture: &Picture, row: &Quad, characters: usize) -> Result<bool, Error> {
-    let [dx, dy] = row.direction();
-    let (_, end) = row.ends();
-    let character = row.width() / characters as f32;
-    let piece = |from: f32, to: f32| {
-        let (middle, width) = ((from + to) / 2.0 * character, (to - from) * character);
-        Quad::new([end[0] + dx * middle, end[1] + dy * middle], [dx, dy], width, row.height())
-    };
-    let margin = piece(MARGIN[0], MARGIN[1]);
-    if margin.touches_edge([picture.width() as f32, picture.height() as f32], 0.0) {
-        return Ok(false);
-    }
-    let picture = picture.mat()?;
-    let levels =
-        |quad: &Quad| -> Result<Vec<u8>, Error> { Ok(grey_strip(&picture, quad)?.data_bytes()?.to_vec()) };
-    // More than half of a filler's cell is paper.
-    let mut row = levels(&piece(-LAST, 0.0))?;
-    let (paper, ink) = (percentile(&mut row, 0.5), percentile(&mut row, 0.03));
-    let after = percentile(&mut levels(&margin)?, 0.5);
-    Ok(f32::from(after.abs_diff(paper)) <= SAME_PAPER * f32::from(paper.saturating_sub(ink)))
-}
-
-#[cfg(test)]
-mod tests {
-    use image::{Rgb, RgbImage};
-
-    use super::*;
-
-    /// Ten characters of ten pixels on paper that ends at `paper`, and what lies beyond it.
-    fn row_on_paper_until(paper: u32) -> (Picture, Quad) {
-        let picture = RgbImage::from_fn(160, 60, |x, y| {
-            let ink = (20..40).contains(&y) && (20..120).contains(&x) && x % 10 < 3;
-            Rgb(if ink {
-                [20, 22, 30]
-            } else if x < paper {
-                [200, 204, 210]
-            } else {
-                [120, 84, 70]
-            })
-        });
-        let row = Quad { corners: [[20.0, 20.0], [120.0, 20.0], [120.0, 40.0], [20.0, 40.0]] };
-        (Picture::from_rgb(picture), row)
-    }
-
-    #[test]
-    fn a_row_ends_where_paper_follows_and_not_at_a_finger_or_the_edge_of_the_picture() {
-        for (paper, ends) in [(160, true), (137, true), (128, false), (121, false)] {
-            let (picture, row) = row_on_paper_until(paper);
-            assert_eq!(ends_on_paper(&picture, &row, 10).unwrap(), ends, "paper until {paper}");
-        }
-        let (picture, row) = row_on_paper_until(160);
-        let at_the_edge = Quad { corners: row.corners.map(|[x, y]| [x + 28.0, y]) };
-        assert!(!ends_on_paper(&picture, &at_the_edge, 10).unwrap());
-    }
 }

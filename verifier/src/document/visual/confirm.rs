@@ -5,8 +5,9 @@ use reinstate_domain::document::{
 };
 
 use super::date::{a_century_before, states};
+use super::given;
 use super::label::beside;
-use super::likeness::{is_ligature, letters, printed, runs};
+use super::likeness::{is_ligature, printed, runs};
 use crate::document::line::Line;
 
 /// Looks for what the zone says.
@@ -15,7 +16,6 @@ pub(super) fn confirm(lines: &[Line], fields: &MrzFields, found: &mut VisualFiel
     let given = fields.given_names.split_whitespace().count();
     let doubled = given > 1 && fields.given_names.split_whitespace().any(|name| name == fields.surname);
     let [surname_cut, given_cut] = fields.cuts(true);
-    let excess = |run: &str| letters(run).len().abs_diff(letters(&fields.given_names).len());
     for (i, line) in lines.iter().enumerate() {
         let says_number = |text: &str| {
             if number.len() >= 6 { text.contains(&number) } else { text == number }
@@ -45,19 +45,8 @@ pub(super) fn confirm(lines: &[Line], fields: &MrzFields, found: &mut VisualFiel
             } else if wanted && is_ligature(&run, &fields.surname) {
                 found.surname = Some(fields.surname.clone());
             }
-            // A whole line may hold the surname too, and what the zone has no room for is printed here.
-            let better = found.given_names.as_ref().is_none_or(|known| {
-                if fields.name_truncated { known.len() < run.len() } else { excess(known) > excess(&run) }
-            });
-            if better
-                && !fields.given_names.is_empty()
-                && (match_given_names(&run, Marks::MayBeMissing, &fields.given_names, given_cut)
-                    == NameMatch::Same
-                    || is_same_but_for_marks(&run, &fields.given_names))
-            {
-                found.given_names = Some(run);
-            }
         }
+        found.given_names = given::confirmed(&line.text, fields, found.given_names.take());
         // Text detection may take the year for a line of its own.
         let joined = beside(i, lines).map(|j| format!("{} {}", line.text, lines[j].text));
         for text in std::iter::once(&line.text).chain(&joined) {
@@ -95,16 +84,6 @@ mod tests {
     }
 
     #[test]
-    fn given_names_are_reported_without_what_stands_around_them() {
-        let fields = MrzFields { surname: "LIN".into(), given_names: "CHIEN SHENG".into(), ..daniel() };
-        let found = confirmed(&[line("LIN, CHIEN-SHENG", &[0.9; 16])], &fields);
-        assert_eq!(found.given_names.as_deref(), Some("CHIEN-SHENG"));
-        let cut = MrzFields { given_names: "DANIEL PIET".into(), name_truncated: true, ..daniel() };
-        let found = confirmed(&[line("DANIEL PIETER JAN", &[0.9; 17])], &cut);
-        assert_eq!(found.given_names.as_deref(), Some("DANIEL PIETER JAN"));
-    }
-
-    #[test]
     fn a_surname_of_which_the_zone_holds_the_beginnings_is_found_whole() {
         let cut = MrzFields {
             surname: "ESPANOLA ESPAN IBAN GUEE".into(),
@@ -115,13 +94,6 @@ mod tests {
         let written = line("ESPAÑOLA ESPAÑOLA-IBÁÑEZ GÜELL", &[0.9; 30]);
         let found = confirmed(&[line("ESPANOLA", &[0.9; 8]), written], &cut);
         assert_eq!(found.surname.as_deref(), Some("ESPAÑOLA ESPAÑOLA-IBÁÑEZ GÜELL"));
-    }
-
-    #[test]
-    fn some_of_the_given_names_are_found_though_a_mark_was_overlooked() {
-        let fields = MrzFields { given_names: "GOETZ KARL HEI".into(), name_truncated: true, ..daniel() };
-        let found = confirmed(&[line("GOTZ KARL-HEINZ", &[0.9; 15])], &fields);
-        assert_eq!(found.given_names.as_deref(), Some("GOTZ KARL-HEINZ"));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod confirm;
 mod contradict;
 mod date;
+mod given;
 mod label;
 mod labelled;
 mod likeness;
@@ -18,6 +19,7 @@ mod testing;
 use jiff::civil::Date;
 use reinstate_domain::document::{MrzFields, ReadingThresholds, VisualFields};
 
+use super::line::Line;
 use super::page::Page;
 use super::text::Quad;
 use super::{Error, Networks};
@@ -28,6 +30,14 @@ use labelled::labelled;
 pub(crate) use likeness::{as_in_zone, states_all};
 use side::Side;
 
+/// What is printed for people.
+pub(crate) struct VisualZone {
+    pub(crate) fields: VisualFields,
+    /// Some of the given names of the machine-readable zone stand there, and something that was not read with certainty in the place of the
+    /// others.
+    pub(crate) names_differ: bool,
+}
+
 /// Reads the visual zone of all sides. `zone` is the side that holds the machine-readable zone, and its rows.
 pub(crate) fn read_visual(
     pages: &mut [Page],
@@ -36,14 +46,14 @@ pub(crate) fn read_visual(
     networks: &mut Networks,
     limits: &ReadingThresholds,
     today: Date,
-) -> Result<VisualFields, Error> {
+) -> Result<VisualZone, Error> {
     let mut found = VisualFields::default();
     if let Some(fields) = fields {
         for (i, page) in pages.iter_mut().enumerate() {
             loop {
                 confirm(&Side::of(i, page, zone).lines, fields, &mut found);
                 if is_complete(&found, fields) {
-                    return Ok(found);
+                    return Ok(VisualZone { fields: found, names_differ: false });
                 }
                 if !page.read_more(networks)? {
                     break;
@@ -59,7 +69,7 @@ pub(crate) fn read_visual(
         for (side, page) in sides.iter().zip(pages) {
             labelled(&side.reread_values(page, networks)?, limits, today, &mut found);
         }
-        return Ok(found);
+        return Ok(VisualZone { fields: found, names_differ: false });
     };
     for side in &sides {
         confirm(&side.lines, fields, &mut found);
@@ -75,6 +85,9 @@ pub(crate) fn read_visual(
     for side in &careful {
         contradict(side, fields, limits, legible, &mut found);
     }
+    let has_others = |line: &Line| given::has_others(&line.text, fields);
+    let names_differ =
+        found.given_names.is_none() && careful.iter().flat_map(|side| &side.lines).any(has_others);
     let mut beside = VisualFields::default();
     for (side, page) in sides.iter().zip(pages) {
         if states_the_holder(fields) {
@@ -83,13 +96,14 @@ pub(crate) fn read_visual(
             labelled(&side.reread_values(page, networks)?, limits, today, &mut beside);
         }
     }
-    Ok(VisualFields {
+    let fields = VisualFields {
         given_names: found.given_names.or(beside.given_names.filter(|_| fields.given_names.is_empty())),
         birth_date: found.birth_date.or(beside.birth_date.filter(|_| fields.birth_date.is_none())),
         issue_date: beside.issue_date,
         sex: beside.sex,
         ..found
-    })
+    };
+    Ok(VisualZone { fields, names_differ })
 }
 
 /// A driving licence's line has neither given names nor a birth date: of those only the visual zone says something.

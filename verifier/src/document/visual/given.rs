@@ -1,0 +1,106 @@
+//! Given names in print: all of them, some of them, or others.
+
+use reinstate_domain::document::{Marks, MrzFields, NameMatch, is_same_but_for_marks, match_given_names};
+
+use super::likeness::{letters, nearest, runs, states_all};
+
+/// The words of a text that are the given names, if they say more of them than what is known; else what is known. Some of the names
+/// confirm nothing where something else stands in the place of the others.
+pub(super) fn confirmed(text: &str, fields: &MrzFields, known: Option<String>) -> Option<String> {
+    let excess = |run: &str| letters(run).len().abs_diff(letters(&fields.given_names).len());
+    let runs = runs(text).into_iter();
+    runs.filter(|run| are_of_the_holder(run, fields) && !is_beside_others(text, run, fields)).fold(
+        known,
+        |known, run| {
+            // A whole line may hold the surname too, and what the zone has no room for is printed here.
+            let better = known.as_ref().is_none_or(|known| {
+                if fields.name_truncated { known.len() < run.len() } else { excess(known) > excess(&run) }
+            });
+            if better { Some(run) } else { known }
+        },
+    )
+}
+
+/// Whether a text is nearly the given names, or begins with some of them and has something else in the place of the others. Elsewhere in
+/// a text they may be ordinary words, or the name of a street.
+pub(super) fn has_others(text: &str, fields: &MrzFields) -> bool {
+    let first = text.split_whitespace().find(|word| is_another_name(word, fields));
+    let begins = |run: &str| run.split_whitespace().next() == first;
+    runs(text).iter().any(|run| {
+        are_of_the_holder(run, fields)
+            && is_beside_others(text, run, fields)
+            && (begins(run) || nearest(text, &fields.given_names).is_some())
+    })
+}
+
+/// Whether these are the given names, or some of them.
+fn are_of_the_holder(run: &str, fields: &MrzFields) -> bool {
+    let [_, cut] = fields.cuts(true);
+    let found = || match_given_names(run, Marks::MayBeMissing, &fields.given_names, cut);
+    !fields.given_names.is_empty()
+        && (found() == NameMatch::Same || is_same_but_for_marks(run, &fields.given_names))
+}
+
+/// Whether these are only some of the names, and something else is printed in the place of the others.
+fn is_beside_others(text: &str, run: &str, fields: &MrzFields) -> bool {
+    if states_all(run, &fields.given_names) {
+        return false;
+    }
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let names: Vec<&str> = run.split_whitespace().collect();
+    let at = words.windows(names.len()).position(|window| window == names);
+    let next = at.and_then(|at| words.get(at + names.len()));
+    next.is_some_and(|word| is_another_name(word, fields)) || nearest(text, &fields.given_names).is_some()
+}
+
+/// Whether a word beside given names can be one more of them. The surname is none, nor is the letter of a sex.
+fn is_another_name(word: &str, fields: &MrzFields) -> bool {
+    let (name, surname) = (letters(word), letters(&fields.surname));
+    let of_surname = surname.contains(&name) || !surname.is_empty() && name.starts_with(&surname);
+    name.len() >= 2 && !of_surname && !word.contains(|c: char| c.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::daniel;
+    use super::*;
+
+    #[test]
+    fn given_names_are_reported_without_what_stands_around_them() {
+        let of = |text, fields: &MrzFields| confirmed(text, fields, None);
+        let fields = MrzFields { surname: "LIN".into(), given_names: "CHIEN SHENG".into(), ..daniel() };
+        assert_eq!(of("LIN, CHIEN-SHENG", &fields).as_deref(), Some("CHIEN-SHENG"));
+        let cut = MrzFields { given_names: "DANIEL PIET".into(), name_truncated: true, ..daniel() };
+        assert_eq!(of("DANIEL PIETER JAN", &cut).as_deref(), Some("DANIEL PIETER JAN"));
+    }
+
+    #[test]
+    fn some_of_the_given_names_are_found_though_a_mark_was_overlooked() {
+        let fields = MrzFields { given_names: "GOETZ KARL HEI".into(), name_truncated: true, ..daniel() };
+        let found = confirmed("GOTZ KARL-HEINZ", &fields, None);
+        assert_eq!(found.as_deref(), Some("GOTZ KARL-HEINZ"));
+    }
+
+    #[test]
+    fn some_of_the_given_names_confirm_nothing_beside_others() {
+        let fields = MrzFields { given_names: "ANNA MARIA".into(), ..daniel() };
+        for text in ["ANNA LUCIA", "ANNA MARIO", "ENNA MARIA", "DANIEL, ANNA LUCIA", "2. ANNA NARIA"] {
+            assert_eq!(confirmed(text, &fields, None), None, "{text}");
+            assert!(has_others(text, &fields), "{text}");
+        }
+        let street = "17 ST. ANNA ROAD";
+        assert_eq!((confirmed(street, &fields, None), has_others(street, &fields)), (None, false));
+        let cut = MrzFields { given_names: "NICOLO MARIA MADTAP".into(), name_truncated: true, ..daniel() };
+        assert_eq!(confirmed("NICOLÒ MARIA MARIA PIA", &cut, None), None);
+    }
+
+    #[test]
+    fn some_of_the_given_names_are_no_others_beside_a_surname_or_a_sex_or_alone() {
+        let fields = MrzFields { given_names: "ANNA MARIA".into(), ..daniel() };
+        for text in ["ANNA", "ANNA DANIEL", "ANNA F", "ANNA 19.10.1971", "MARIA"] {
+            assert!(confirmed(text, &fields, None).is_some() && !has_others(text, &fields), "{text}");
+        }
+        let whole = confirmed("ANNA-MARIA DANIEL", &fields, None);
+        assert_eq!(whole.as_deref(), Some("ANNA-MARIA"));
+    }
+}
