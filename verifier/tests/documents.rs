@@ -12,8 +12,8 @@ use reinstate_domain::evidence::{Decision, Verdict};
 use reinstate_domain::identity::Identity;
 use reinstate_domain::reason::ReasonCode;
 use reinstate_specimen::{
-    Camera, Document, Field, Fonts, Half, Holder, IdCard, Issue, Kind, Page, Passport, Plan, Portrait, Set,
-    Shot, Studio, Tamper,
+    Area, Camera, Document, Field, Fonts, Half, Holder, IdCard, Issue, Kind, Page, Passport, Plan, Portrait,
+    Set, Shot, Studio, Tamper,
 };
 use reinstate_verifier::document::{DocumentExamination, DocumentReader};
 use reinstate_verifier::evaluate::{self, Outcome};
@@ -91,6 +91,18 @@ impl Story {
         let verdict = self.judged(&self.passport(camera).observation, DocumentType::Passport);
         assert_eq!((verdict.decision, &verdict.reasons[..]), (decision, reasons));
     }
+}
+
+/// The page with a finger's colour over a part of it.
+fn with_skin_over(page: &Page, [left, top, width, height]: Area) -> Page {
+    let mut held = page.clone();
+    for (x, y, pixel) in held.image.enumerate_pixels_mut() {
+        let (x, y) = (x as f32, y as f32);
+        if (left..left + width).contains(&x) && (top..top + height).contains(&y) {
+            *pixel = image::Rgb([150, 104, 84]);
+        }
+    }
+    held
 }
 
 /// Any kind of document, photographed well.
@@ -267,6 +279,20 @@ fn a_changed_letter_in_the_last_of_several_given_names_is_found_in_either_zone()
 }
 
 #[test]
+fn a_relatives_passport_whose_given_names_and_birth_date_are_hidden_is_for_a_person() {
+    let story = Story::of(2);
+    let passport = Passport { holder: story.holder.clone(), issue: story.issue.clone() };
+    let page = passport.draw(&Fonts::load().unwrap(), &portrait(), &[]);
+    let hidden = ["given_names", "birth_date"].map(|field| page.truth.areas[field]);
+    let held = hidden.into_iter().fold(page, |page, area| with_skin_over(&page, area));
+    let photo = Camera::good(2).photograph(&held).unwrap().jpeg;
+    let observation = reader().examine(&photo, None, TODAY).unwrap().observation;
+    assert!(observation.mrz.as_ref().unwrap().valid);
+    let verdict = story.judged(&observation, DocumentType::Passport);
+    assert_eq!((verdict.decision, verdict.reasons), (Decision::Review, vec![ReasonCode::DocumentUnreadable]));
+}
+
+#[test]
 fn what_a_finger_leaves_of_a_letter_is_neither_another_letter_nor_an_alteration() {
     let mut story = Story::of(2);
     story.holder.given_names = "Nicolò Maria Pia".into();
@@ -278,15 +304,9 @@ fn what_a_finger_leaves_of_a_letter_is_neither_another_letter_nor_an_alteration(
     let [left, top, width, height] = page.truth.areas["mrz"];
     let names = &page.truth.mrz[0];
     let character = width / names.len() as f32;
-    let at = left + character * names.find("PIA").unwrap() as f32;
-    let mut held = page.clone();
-    // The lower half of the first letters of PIA, and the paper below them.
-    for (x, y, pixel) in held.image.enumerate_pixels_mut() {
-        let (x, y) = (x as f32, y as f32);
-        if (at..at + 2.0 * character).contains(&x) && (top + 0.12 * height..top + 0.6 * height).contains(&y) {
-            *pixel = image::Rgb([150, 104, 84]);
-        }
-    }
+    let pia = left + character * names.find("PIA").unwrap() as f32;
+    // The lower half of its first letters, and the paper below them.
+    let held = with_skin_over(&page, [pia, top + 0.12 * height, 2.0 * character, 0.48 * height]);
     let read = |page: &Page| {
         let photo = Camera::good(2).photograph(page).unwrap().jpeg;
         reader().examine(&photo, None, TODAY).unwrap().observation.mrz.unwrap()
@@ -340,12 +360,7 @@ fn a_visa_whose_last_fillers_a_finger_hides_is_not_read_as_the_smaller_visa() {
     let [left, top, width, height] = visa.truth.areas["mrz"];
     // 36 of the 44 characters are left.
     let finger = left + width * 36.2 / 44.0;
-    let mut held = visa.clone();
-    for (x, y, pixel) in held.image.enumerate_pixels_mut() {
-        if x as f32 > finger && (top - height..top + 2.0 * height).contains(&(y as f32)) {
-            *pixel = image::Rgb([150, 104, 84]);
-        }
-    }
+    let held = with_skin_over(&visa, [finger, top - height, visa.image.width() as f32, 3.0 * height]);
     let reading = read(&held);
     assert_eq!((reading.format, reading.valid), (MrzFormat::MrvB, false));
 }

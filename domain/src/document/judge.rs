@@ -158,10 +158,11 @@ fn open_questions(
 ) -> Vec<ReasonCode> {
     let mut reasons = Vec::new();
     let visual = compare(&observation.visual, fields, thresholds);
-    let repair_is_confirmed = mrz.repairs.is_empty() || visual.number_agrees;
+    let repair_is_confirmed = mrz.repairs.is_empty() || visual.agrees(ComparedField::Number);
     // No check digit covers the name on most documents, so what is printed for people has to confirm it.
-    if visual.agreements < thresholds.min_visual_matches
-        || !visual.surname_agrees
+    if visual.agreeing.len() < thresholds.min_visual_matches as usize
+        || !visual.agrees(ComparedField::Surname)
+        || thresholds.person_in_print && !visual.is_of_the_person(fields)
         || !repair_is_confirmed
         || fields.expiry_date.is_none()
     {
@@ -286,25 +287,30 @@ fn names_on_file(
     [match_surname(&identity.surname, Marks::Written, &fields.surname, surname_cut), given]
 }
 
-/// How the visual zone relates to the machine-readable one.
+/// How the visual zone relates to the machine-readable one. Who is a man and who a woman is printed in too many ways to count.
 struct Comparison {
-    agreements: u32,
-    disagreements: u32,
-    number_agrees: bool,
-    surname_agrees: bool,
+    agreeing: Vec<ComparedField>,
+    disagreements: usize,
+}
+
+impl Comparison {
+    fn agrees(&self, field: ComparedField) -> bool {
+        self.agreeing.contains(&field)
+    }
+
+    /// Whether print says of the holder what the zone says: whoever has the document of a relative shares its surname.
+    fn is_of_the_person(&self, fields: &MrzFields) -> bool {
+        self.agrees(ComparedField::Surname)
+            && (fields.given_names.is_empty() || self.agrees(ComparedField::GivenNames))
+            && (fields.birth_date.is_none() || self.agrees(ComparedField::BirthDate))
+    }
 }
 
 fn compare(visual: &VisualFields, fields: &MrzFields, thresholds: &DocumentThresholds) -> Comparison {
     let mut compared = compare_zones(visual, fields, thresholds);
     compared.retain(|of| of.field != ComparedField::Sex);
-    let agrees = |field| compared.contains(&FieldComparison { field, agrees: true });
-    let agreements = compared.iter().filter(|of| of.agrees).count();
-    Comparison {
-        agreements: agreements as u32,
-        disagreements: (compared.len() - agreements) as u32,
-        number_agrees: agrees(ComparedField::Number),
-        surname_agrees: agrees(ComparedField::Surname),
-    }
+    let agreeing: Vec<ComparedField> = compared.iter().filter(|of| of.agrees).map(|of| of.field).collect();
+    Comparison { disagreements: compared.len() - agreeing.len(), agreeing }
 }
 
 /// Compares what the two zones of a document say, field by field.

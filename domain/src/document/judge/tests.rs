@@ -20,6 +20,7 @@ fn thresholds() -> DocumentThresholds {
         max_field_noise: None,
         max_portrait_edge: Some(0.05),
         numbers_as_published: true,
+        person_in_print: true,
         names_by_word: true,
         accuse_in_clear_pictures_only: true,
         min_twin_sharpness: None,
@@ -421,6 +422,24 @@ fn a_number_that_its_issuer_does_not_give_is_for_a_person_and_no_refusal() {
 }
 
 #[test]
+fn a_document_whose_print_does_not_say_who_of_a_family_its_holder_is_goes_to_a_person() {
+    let judged = |hidden: fn(&mut VisualFields), thresholds: &DocumentThresholds| {
+        let mut observation = passport();
+        hidden(&mut observation.visual);
+        judge(&observation, thresholds, &passport_of_utopia(), Some(&owner()), TODAY)
+    };
+    let review = Verdict { decision: Decision::Review, reasons: vec![ReasonCode::DocumentUnreadable] };
+    let given_names = |visual: &mut VisualFields| visual.given_names = None;
+    let birth_date = |visual: &mut VisualFields| visual.birth_date = None;
+    assert_eq!(judged(given_names, &thresholds()), review);
+    assert_eq!(judged(birth_date, &thresholds()), review);
+    assert_eq!(judged(|visual| visual.expiry_date = None, &thresholds()).decision, Decision::Pass);
+    // What was judged before the rule was made is judged the same when it is audited.
+    let before = DocumentThresholds { person_in_print: false, ..thresholds() };
+    assert_eq!(judged(given_names, &before).decision, Decision::Pass);
+}
+
+#[test]
 fn an_owner_whose_name_the_zone_cuts_in_every_word_is_not_refused() {
     let claim = Claim { document_type: Some(DocumentType::Passport), country: None };
     let owner = Identity {
@@ -439,8 +458,9 @@ fn an_owner_whose_name_the_zone_cuts_in_every_word_is_not_refused() {
     };
     let now = thresholds();
     assert_eq!(judged("BENNEL WOOLOO WARRAN WARNAM", "DINGO POTO", &now).decision, Decision::Pass);
-    // Another's given names begin with these letters too.
-    let review = Verdict { decision: Decision::Review, reasons: vec![ReasonCode::DocumentNameMismatch] };
+    // Another's given names begin with these letters too, in print and on file.
+    let reasons = vec![ReasonCode::DocumentUnreadable, ReasonCode::DocumentNameMismatch];
+    let review = Verdict { decision: Decision::Review, reasons };
     assert_eq!(judged("BENNELONG WOOLOOMOOLOO W W", "D P", &now), review);
     assert_eq!(judged("BENNEL WOOLOO WARREN WARNAM", "DINGO POTO", &now).decision, Decision::Fail);
     assert_eq!(judged("BENNEL WOOLOO WARRAN WARNAM", "BINGO POTO", &now).decision, Decision::Fail);
