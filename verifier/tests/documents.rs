@@ -293,6 +293,20 @@ fn a_relatives_passport_whose_given_names_and_birth_date_are_hidden_is_for_a_per
 }
 
 #[test]
+fn anothers_passport_in_place_of_the_back_of_a_card_lends_the_card_no_name() {
+    let (owner, other) = (Story::of(2), Story::of(4));
+    let fonts = Fonts::load().unwrap();
+    let passport = Passport { holder: owner.holder.clone(), issue: owner.issue.clone() };
+    let (card, _) =
+        IdCard { holder: other.holder.clone(), issue: other.issue.clone() }.draw(&fonts, &portrait(), &[]);
+    let photo = |page: &Page| Camera::good(2).photograph(page).unwrap().jpeg;
+    let back = photo(&passport.draw(&fonts, &portrait(), &[]));
+    let observation = reader().examine(&photo(&card), Some(&back), TODAY).unwrap().observation;
+    let verdict = owner.judged(&observation, DocumentType::Passport);
+    assert_eq!(verdict.decision, Decision::Fail, "{:?} {:?}", verdict.reasons, observation.visual);
+}
+
+#[test]
 fn what_a_finger_leaves_of_a_letter_is_neither_another_letter_nor_an_alteration() {
     let mut story = Story::of(2);
     story.holder.given_names = "Nicolò Maria Pia".into();

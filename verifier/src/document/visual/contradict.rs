@@ -49,7 +49,7 @@ pub(super) fn contradict(
     };
     let counts =
         |text: &String, name: &str| legible || strsim::levenshtein(&letters(text), &letters(name)) > 1;
-    if found.surname.is_none() {
+    if side.bears_the_portrait && found.surname.is_none() {
         let near = lines.iter().find_map(|line| nearest(&line.text, &fields.surname));
         let named = || {
             let text = labelled(Field::Surname).map(|line| line.text.clone());
@@ -57,7 +57,7 @@ pub(super) fn contradict(
         };
         found.surname = near.or_else(named).filter(|text| counts(text, &fields.surname));
     }
-    if found.given_names.is_none() && !fields.given_names.is_empty() {
+    if side.bears_the_portrait && found.given_names.is_none() && !fields.given_names.is_empty() {
         let near = lines.iter().find_map(|line| nearest(&line.text, &fields.given_names));
         let named = || {
             let text = labelled(Field::GivenNames).map(|line| line.text.clone());
@@ -132,7 +132,7 @@ mod tests {
             ..daniel()
         };
         let mut found = VisualFields::default();
-        contradict(&Side { lines }, &fields, &limits(), legible, &mut found);
+        contradict(&Side { lines, bears_the_portrait: true }, &fields, &limits(), legible, &mut found);
         found
     }
 
@@ -156,7 +156,8 @@ mod tests {
             let quad = Quad::new([100.0, 40.0], [1.0, 0.0], 200.0, 20.0);
             let below = Line { quad, ..line(text, &[0.99; 9]) };
             let fields = MrzFields { number: "59HB71300".into(), ..daniel() };
-            let side = Side { lines: vec![line("Passport No.", &[0.99; 12]), below] };
+            let side =
+                Side { lines: vec![line("Passport No.", &[0.99; 12]), below], bears_the_portrait: true };
             let mut found = VisualFields::default();
             contradict(&side, &fields, &limits(), true, &mut found);
             found.number

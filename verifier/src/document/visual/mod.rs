@@ -7,10 +7,10 @@
 mod confirm;
 mod contradict;
 mod date;
-mod given;
 mod label;
 mod labelled;
 mod likeness;
+mod names;
 mod numbered;
 mod side;
 #[cfg(test)]
@@ -19,7 +19,6 @@ mod testing;
 use jiff::civil::Date;
 use reinstate_domain::document::{MrzFields, ReadingThresholds, VisualFields};
 
-use super::line::Line;
 use super::page::Page;
 use super::text::Quad;
 use super::{Error, Networks};
@@ -51,7 +50,7 @@ pub(crate) fn read_visual(
     if let Some(fields) = fields {
         for (i, page) in pages.iter_mut().enumerate() {
             loop {
-                confirm(&Side::of(i, page, zone).lines, fields, &mut found);
+                confirm(&Side::of(i, page, zone), fields, &mut found);
                 if is_complete(&found, fields) {
                     return Ok(VisualZone { fields: found, names_differ: false });
                 }
@@ -72,22 +71,22 @@ pub(crate) fn read_visual(
         return Ok(VisualZone { fields: found, names_differ: false });
     };
     for side in &sides {
-        confirm(&side.lines, fields, &mut found);
+        confirm(side, fields, &mut found);
     }
     let mut careful = Vec::new();
     for (side, page) in sides.iter().zip(&mut *pages) {
         careful.push(side.reread(page, fields, &found, networks)?);
     }
     for side in &careful {
-        confirm(&side.lines, fields, &mut found);
+        confirm(side, fields, &mut found);
     }
     let legible = confirmed(&found) >= FEWEST_CONFIRMED;
     for side in &careful {
         contradict(side, fields, limits, legible, &mut found);
     }
-    let has_others = |line: &Line| given::has_others(&line.text, fields);
+    let has_others = |side: &Side| side.lines.iter().any(|line| names::has_others(&line.text, fields));
     let names_differ =
-        found.given_names.is_none() && careful.iter().flat_map(|side| &side.lines).any(has_others);
+        found.given_names.is_none() && careful.iter().any(|side| side.bears_the_portrait && has_others(side));
     let mut beside = VisualFields::default();
     for (side, page) in sides.iter().zip(pages) {
         if states_the_holder(fields) {

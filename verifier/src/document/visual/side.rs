@@ -18,6 +18,8 @@ const MOST_REREAD: usize = 16;
 /// The lines of one side that do not belong to the machine-readable zone.
 pub(super) struct Side {
     pub(super) lines: Vec<Line>,
+    /// Looked for on the first side only: a document without one there does not pass.
+    pub(super) bears_the_portrait: bool,
 }
 
 impl Side {
@@ -34,7 +36,8 @@ impl Side {
                 down.abs() < 0.6 * row.height() && along > -row.height() && along < length + row.height()
             })
         };
-        Self { lines: page.lines.iter().filter(|line| !in_zone(line)).cloned().collect() }
+        let lines = page.lines.iter().filter(|line| !in_zone(line)).cloned().collect();
+        Self { lines, bears_the_portrait: index == 0 }
     }
 
     /// The side with those lines read a second time that have to do with what is not confirmed yet.
@@ -53,12 +56,13 @@ impl Side {
             let number = found.number.is_none()
                 && (nearest_number(line, &fields.number, 0.0).is_some()
                     || values.iter().any(|(field, at)| at == i && *field == Field::Number));
-            let name = found.surname.is_none() && nearest(&line.text, &fields.surname).is_some()
-                || found.given_names.is_none() && nearest(&line.text, &fields.given_names).is_some();
+            let surname = found.surname.is_none() && nearest(&line.text, &fields.surname).is_some();
+            let given_names =
+                found.given_names.is_none() && nearest(&line.text, &fields.given_names).is_some();
+            let value_of_name = value && (found.surname.is_none() || found.given_names.is_none());
             number
                 || numbers && digits >= 4
-                || name
-                || value && (found.surname.is_none() || found.given_names.is_none())
+                || self.bears_the_portrait && (surname || given_names || value_of_name)
         };
         let wanted = self.lines.iter().enumerate().filter(wanted).map(|(i, _)| i).take(MOST_REREAD).collect();
         self.reread_lines(page, wanted, networks)
@@ -86,7 +90,7 @@ impl Side {
         for (i, line) in wanted.into_iter().zip(read) {
             lines[i] = line;
         }
-        Ok(Self { lines })
+        Ok(Self { lines, ..*self })
     }
 
     /// Labels, and the line that holds the value of each.

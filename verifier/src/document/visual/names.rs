@@ -1,12 +1,35 @@
-//! Given names in print: all of them, some of them, or others.
+//! Names in print: those of the zone, some of them, or others.
 
-use reinstate_domain::document::{Marks, MrzFields, NameMatch, is_same_but_for_marks, match_given_names};
+use reinstate_domain::document::{
+    Marks, MrzFields, NameMatch, is_same_but_for_marks, match_given_names, match_surname,
+};
 
-use super::likeness::{letters, nearest, runs, states_all};
+use super::likeness::{is_ligature, letters, nearest, runs, states_all};
+
+/// The words of a text that are the surname.
+pub(super) fn surname(text: &str, fields: &MrzFields) -> Option<String> {
+    let [surname_cut, given_cut] = fields.cuts(true);
+    let given: Vec<&str> = fields.given_names.split_whitespace().collect();
+    let are_given = |run: &String| {
+        run.split_whitespace().count() == given.len()
+            && match_given_names(run, Marks::MayBeMissing, &fields.given_names, given_cut) == NameMatch::Same
+    };
+    // Who is called Daniel Daniel has two lines that say so: that of the given names is no proof of the surname.
+    let doubled = given.len() > 1 && given.contains(&&fields.surname[..]);
+    if doubled && runs(text).iter().any(are_given) {
+        return None;
+    }
+    runs(text).into_iter().find_map(|run| {
+        let is_it = match_surname(&run, Marks::MayBeMissing, &fields.surname, surname_cut) == NameMatch::Same
+            || is_same_but_for_marks(&run, &fields.surname);
+        let is_read_otherwise = || is_ligature(&run, &fields.surname).then(|| fields.surname.clone());
+        if is_it { Some(run) } else { is_read_otherwise() }
+    })
+}
 
 /// The words of a text that are the given names, if they say more of them than what is known; else what is known. Some of the names
 /// confirm nothing where something else stands in the place of the others.
-pub(super) fn confirmed(text: &str, fields: &MrzFields, known: Option<String>) -> Option<String> {
+pub(super) fn given_names(text: &str, fields: &MrzFields, known: Option<String>) -> Option<String> {
     let excess = |run: &str| letters(run).len().abs_diff(letters(&fields.given_names).len());
     let runs = runs(text).into_iter();
     runs.filter(|run| are_of_the_holder(run, fields) && !is_beside_others(text, run, fields)).fold(
@@ -66,8 +89,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_given_name_that_is_also_the_surname_does_not_confirm_it() {
+        let of = |text| (surname(text, &daniel()), given_names(text, &daniel(), None));
+        assert_eq!(of("DANIËL PIETER"), (None, Some("DANIËL PIETER".into())));
+        assert_eq!(of("EANIËL"), (None, None));
+        assert_eq!(of("DANIËL").0.as_deref(), Some("DANIËL"));
+    }
+
+    #[test]
+    fn a_surname_of_which_the_zone_holds_the_beginnings_is_found_whole() {
+        let cut = MrzFields {
+            surname: "ESPANOLA ESPAN IBAN GUEE".into(),
+            given_names: "JOSE".into(),
+            name_truncated: true,
+            ..daniel()
+        };
+        assert_eq!(surname("ESPANOLA", &cut), None);
+        let written = "ESPAÑOLA ESPAÑOLA-IBÁÑEZ GÜELL";
+        assert_eq!(surname(written, &cut).as_deref(), Some(written));
+    }
+
+    #[test]
     fn given_names_are_reported_without_what_stands_around_them() {
-        let of = |text, fields: &MrzFields| confirmed(text, fields, None);
+        let of = |text, fields: &MrzFields| given_names(text, fields, None);
         let fields = MrzFields { surname: "LIN".into(), given_names: "CHIEN SHENG".into(), ..daniel() };
         assert_eq!(of("LIN, CHIEN-SHENG", &fields).as_deref(), Some("CHIEN-SHENG"));
         let cut = MrzFields { given_names: "DANIEL PIET".into(), name_truncated: true, ..daniel() };
@@ -77,7 +121,7 @@ mod tests {
     #[test]
     fn some_of_the_given_names_are_found_though_a_mark_was_overlooked() {
         let fields = MrzFields { given_names: "GOETZ KARL HEI".into(), name_truncated: true, ..daniel() };
-        let found = confirmed("GOTZ KARL-HEINZ", &fields, None);
+        let found = given_names("GOTZ KARL-HEINZ", &fields, None);
         assert_eq!(found.as_deref(), Some("GOTZ KARL-HEINZ"));
     }
 
@@ -85,22 +129,22 @@ mod tests {
     fn some_of_the_given_names_confirm_nothing_beside_others() {
         let fields = MrzFields { given_names: "ANNA MARIA".into(), ..daniel() };
         for text in ["ANNA LUCIA", "ANNA MARIO", "ENNA MARIA", "DANIEL, ANNA LUCIA", "2. ANNA NARIA"] {
-            assert_eq!(confirmed(text, &fields, None), None, "{text}");
+            assert_eq!(given_names(text, &fields, None), None, "{text}");
             assert!(has_others(text, &fields), "{text}");
         }
         let street = "17 ST. ANNA ROAD";
-        assert_eq!((confirmed(street, &fields, None), has_others(street, &fields)), (None, false));
+        assert_eq!((given_names(street, &fields, None), has_others(street, &fields)), (None, false));
         let cut = MrzFields { given_names: "NICOLO MARIA MADTAP".into(), name_truncated: true, ..daniel() };
-        assert_eq!(confirmed("NICOLÒ MARIA MARIA PIA", &cut, None), None);
+        assert_eq!(given_names("NICOLÒ MARIA MARIA PIA", &cut, None), None);
     }
 
     #[test]
     fn some_of_the_given_names_are_no_others_beside_a_surname_or_a_sex_or_alone() {
         let fields = MrzFields { given_names: "ANNA MARIA".into(), ..daniel() };
         for text in ["ANNA", "ANNA DANIEL", "ANNA F", "ANNA 19.10.1971", "MARIA"] {
-            assert!(confirmed(text, &fields, None).is_some() && !has_others(text, &fields), "{text}");
+            assert!(given_names(text, &fields, None).is_some() && !has_others(text, &fields), "{text}");
         }
-        let whole = confirmed("ANNA-MARIA DANIEL", &fields, None);
+        let whole = given_names("ANNA-MARIA DANIEL", &fields, None);
         assert_eq!(whole.as_deref(), Some("ANNA-MARIA"));
     }
 }
