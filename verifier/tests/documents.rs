@@ -306,6 +306,46 @@ fn anothers_passport_in_place_of_the_back_of_a_card_lends_the_card_no_name() {
     assert_eq!(verdict.decision, Decision::Fail, "{:?} {:?}", verdict.reasons, observation.visual);
 }
 
+/// The page with somebody else's photo beside it, so many times as high, on paper as white as the page, so that it does not stand out.
+fn beside_anothers_photo(page: &Page, share: f32) -> Vec<u8> {
+    let other = image::open(cache_dir().join("photos/biden.jpg")).unwrap().to_rgb8();
+    let side = (page.image.height() as f32 * share) as u32;
+    // Bright enough that the whole is not too dark to be read.
+    let other = image::imageops::brighten(&other, 80);
+    let photo = image::imageops::resize(&other, side, side, image::imageops::FilterType::Triangle);
+    let mut both = image::RgbImage::from_pixel(
+        page.image.width() + side,
+        page.image.height().max(side),
+        image::Rgb([246, 246, 242]),
+    );
+    image::imageops::replace(&mut both, &page.image, 0, 0);
+    image::imageops::replace(&mut both, &photo, i64::from(page.image.width()), 0);
+    let mut jpeg = std::io::Cursor::new(Vec::new());
+    both.write_to(&mut jpeg, image::ImageFormat::Jpeg).unwrap();
+    jpeg.into_inner()
+}
+
+#[test]
+fn the_photo_of_another_beside_a_document_is_not_its_portrait() {
+    let (fonts, story) = (Fonts::load().unwrap(), Story::of(2));
+    let passport = Passport { holder: story.holder.clone(), issue: story.issue.clone() };
+    let passport = passport.draw(&fonts, &portrait(), &[]);
+    let photo = beside_anothers_photo(&passport, 1.0);
+    let observation = reader().examine(&photo, None, TODAY).unwrap().observation;
+    let [left, _, width, _] = observation.portrait.as_ref().unwrap().bounds;
+    assert!(left + width < passport.image.width(), "{left} + {width}");
+    assert_eq!(story.judged(&observation, DocumentType::Passport).decision, Decision::Pass);
+
+    let (front, back) =
+        IdCard { holder: story.holder.clone(), issue: story.issue.clone() }.draw(&fonts, &portrait(), &[]);
+    let (photo, back) = (beside_anothers_photo(&front, 1.8), Camera::good(2).photograph(&back).unwrap().jpeg);
+    let observation = reader().examine(&photo, Some(&back), TODAY).unwrap().observation;
+    let [left, _, width, _] = observation.portrait.as_ref().unwrap().bounds;
+    assert!(left + width < front.image.width(), "{left} + {width}");
+    let verdict = story.judged(&observation, DocumentType::IdCard);
+    assert_eq!((verdict.decision, verdict.reasons), (Decision::Review, vec![ReasonCode::DocumentUncertain]));
+}
+
 #[test]
 fn what_a_finger_leaves_of_a_letter_is_neither_another_letter_nor_an_alteration() {
     let mut story = Story::of(2);

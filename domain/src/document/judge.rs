@@ -188,7 +188,7 @@ fn open_questions(
     reasons
 }
 
-/// Whether a trace of a copy, a screen, an altered field or a glued portrait is beyond its threshold: for a person to look at, never a refusal
+/// Whether a trace of a copy, a screen, an altered field, a glued or a second portrait is beyond its threshold: for a person to look at, never a refusal
 /// by itself.
 fn is_conspicuous(signals: &DocumentSignals, thresholds: &DocumentThresholds) -> bool {
     let beyond =
@@ -196,6 +196,7 @@ fn is_conspicuous(signals: &DocumentSignals, thresholds: &DocumentThresholds) ->
     beyond(signals.screen, thresholds.max_screen)
         || beyond(signals.field_noise, thresholds.max_field_noise)
         || beyond(signals.portrait_edge, thresholds.max_portrait_edge)
+        || beyond(signals.second_portrait, thresholds.max_second_portrait)
         || signals.colour.zip(thresholds.min_colour).is_some_and(|(colour, least)| colour < least)
 }
 

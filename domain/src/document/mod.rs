@@ -226,7 +226,7 @@ pub struct DocumentObservation {
     pub signals: DocumentSignals,
 }
 
-/// Traces of a copy, a screen, an altered field or a glued portrait on the front. `None` where there was nothing to measure.
+/// Traces of a copy, a screen, an altered field, a glued or a second portrait on the front. `None` where there was nothing to measure.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DocumentSignals {
     /// Spread of colour over the page, 0 to 1; a photocopy has next to none.
@@ -240,6 +240,9 @@ pub struct DocumentSignals {
     /// a photo was cut. Older findings have none.
     #[serde(default)]
     pub portrait_edge: Option<f32>,
+    /// Height of the largest other face where a portrait can be, as a share of the portrait's. Older findings have none.
+    #[serde(default)]
+    pub second_portrait: Option<f32>,
 }
 
 /// Measures of the front picture, upright. Zero everywhere when there was no text to measure on.
@@ -308,6 +311,9 @@ pub struct DocumentThresholds {
     /// Lightness of a line around the portrait from which a person looks whether it was glued over another.
     #[serde(default)]
     pub max_portrait_edge: Option<f32>,
+    /// Share of the portrait's height from which another face is no ghost of it: a person looks whose they are.
+    #[serde(default)]
+    pub max_second_portrait: Option<f32>,
     /// Whether a person looks at a number of a form that its issuer does not give.
     #[serde(default)]
     pub numbers_as_published: bool,

@@ -31,7 +31,7 @@ use crate::recognise::{FaceDetection, TextDetection, TextRecognition};
 use crate::timing::Timings;
 use heights::tell_homoglyphs_apart;
 use page::{Page, read_page};
-use portrait::find_portrait;
+use portrait::{Surroundings, find_portrait};
 use views::{Look, find_zone};
 use visual::{VisualZone, a_century_before, as_in_zone, read_visual, states_all};
 use zone::Found;
@@ -168,12 +168,16 @@ impl DocumentReader {
         if let Some(front) = pages.first() {
             observation.quality = timings.measure("quality", || quality::measure(front))?;
             let faces = &mut *look.networks.faces;
-            (observation.portrait, portrait) = timings
-                .measure("portrait", || find_portrait(&front.picture, faces))
-                .map_err(|source| Error::Network { role: Role::FaceDetection, source })?
-                .unzip();
-            observation.signals =
-                timings.measure("signals", || signals::measure(front, observation.portrait.as_ref()))?;
+            let surroundings = Surroundings {
+                text_height: observation.quality.text_height,
+                zone: found.as_ref().filter(|(side, _)| *side == 0).map_or(&[], |(_, found)| &found.quads),
+                lines: &front.lines,
+            };
+            let seen = timings
+                .measure("portrait", || find_portrait(&front.picture, faces, &surroundings))
+                .map_err(|source| Error::Network { role: Role::FaceDetection, source })?;
+            observation.signals = timings.measure("signals", || signals::measure(front, seen.as_ref()))?;
+            (observation.portrait, portrait) = seen.map(|seen| (seen.portrait, seen.picture)).unzip();
         }
         if let Some((side, mut found)) = found {
             found.covered = is_covered(&found, &pages[side].picture)?;

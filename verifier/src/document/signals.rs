@@ -7,11 +7,12 @@ use opencv::core::{
     CV_32F, DFT_COMPLEX_OUTPUT, Mat, MatTraitConst, MatTraitConstManual, Rect, Scalar, Size, Vec2f, dft,
 };
 use opencv::imgproc::{COLOR_RGB2GRAY, INTER_AREA, cvt_color_def, resize};
-use reinstate_domain::document::{DocumentSignals, Portrait};
+use reinstate_domain::document::DocumentSignals;
 
 use super::Error;
 use super::line::grey_strip;
 use super::page::Page;
+use super::portrait;
 
 /// Longest side of the picture in which colour is measured, in pixels: smaller than any pattern.
 const SMALL: f32 = 128.0;
@@ -31,7 +32,7 @@ const FEWEST_FIELDS: usize = 5;
 const TEXT: f32 = 0.8;
 
 /// Measures a page and the edge of its portrait.
-pub(crate) fn measure(page: &Page, portrait: Option<&Portrait>) -> Result<DocumentSignals, Error> {
+pub(crate) fn measure(page: &Page, portrait: Option<&portrait::Found>) -> Result<DocumentSignals, Error> {
     if page.lines.is_empty() {
         return Ok(DocumentSignals::default());
     }
@@ -40,9 +41,10 @@ pub(crate) fn measure(page: &Page, portrait: Option<&Portrait>) -> Result<Docume
         screen: pattern(page)?,
         field_noise: field_noise(page)?,
         portrait_edge: match portrait {
-            Some(portrait) => portrait_edge::measure(&page.picture.mat()?, portrait)?,
+            Some(found) => portrait_edge::measure(&page.picture.mat()?, &found.portrait)?,
             None => None,
         },
+        second_portrait: portrait.and_then(|found| found.second),
     })
 }
 

@@ -19,6 +19,7 @@ fn thresholds() -> DocumentThresholds {
         max_screen: Some(4.0),
         max_field_noise: None,
         max_portrait_edge: Some(0.05),
+        max_second_portrait: Some(0.75),
         numbers_as_published: true,
         person_in_print: true,
         names_by_word: true,
@@ -113,6 +114,7 @@ fn passport() -> DocumentObservation {
             screen: Some(1.0),
             field_noise: Some(0.3),
             portrait_edge: Some(0.01),
+            second_portrait: Some(0.5),
         },
     }
 }
@@ -398,6 +400,7 @@ fn a_sign_of_a_copy_a_screen_or_a_glued_portrait_is_for_a_person_and_no_refusal(
     given(|o| o.signals.colour = Some(0.001), (Decision::Review, &[ReasonCode::DocumentUncertain]));
     given(|o| o.signals.screen = Some(9.0), (Decision::Review, &[ReasonCode::DocumentUncertain]));
     given(|o| o.signals.portrait_edge = Some(0.2), (Decision::Review, &[ReasonCode::DocumentUncertain]));
+    given(|o| o.signals.second_portrait = Some(0.9), (Decision::Review, &[ReasonCode::DocumentUncertain]));
     // Without a threshold a signal is only for information.
     given(|o| o.signals.field_noise = Some(9.0), (Decision::Pass, &[]));
     given(|o| o.signals = DocumentSignals::default(), (Decision::Pass, &[]));
