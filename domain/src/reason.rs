@@ -54,12 +54,12 @@ reasons! {
     DocumentTypeMismatch "document_type_mismatch" true "This is not the kind of document that you chose.", "The machine-readable zone's document code or issuer disagrees with the declared type or country.";
     DocumentNotAccepted "document_not_accepted" true "This document can't be used here. Choose another one.", "The policy does not accept this type of document.";
     DocumentExpired "document_expired" true "This document has expired. Use a valid one.", "The expiry date is before the day of the check.";
-    DocumentUnreadable "document_unreadable" true "The document could not be read. Lay it flat in good light, fill the frame with it and let nothing cover its text.", "The machine-readable zone or the fields could not be read with certainty.";
+    DocumentUnreadable "document_unreadable" true "The document could not be read. Lay it flat in good light, fill the frame with it and let nothing cover its text.", "The machine-readable zone or the fields could not be read with certainty, or print does not confirm the surname, the given names or the birth date of the zone.";
     DocumentCheckDigitFailed "document_check_digit_failed" true "The document could not be verified.", "The machine-readable zone was read clearly and its check digits disagree with its fields.";
     DocumentFieldsDisagree "document_fields_disagree" true "The document could not be verified.", "The visual zone and the machine-readable zone disagree.";
     DocumentNameMismatch "document_name_mismatch" true "The document does not match the account.", "The name on the document is not the name on file.";
     DocumentBirthDateMismatch "document_birth_date_mismatch" true "The document does not match the account.", "The birth date on the document is not the birth date on file.";
-    DocumentUncertain "document_uncertain" true "The document needs a closer look by our staff.", "Dates contradict one another, a sign of a copy, a screen, an altered field or a glued portrait is beyond its threshold, or the digits of the zone would agree with an O for a 0.";
+    DocumentUncertain "document_uncertain" true "The document needs a closer look by our staff.", "Dates contradict one another, a sign of a copy, a screen, an altered field, a glued or a second portrait is beyond its threshold, the number has a form that its issuer does not give, or the digits of the zone would agree with an O for a 0.";
     DocumentPortraitMissing "document_portrait_missing" true "The photo on the document could not be seen. Show the page with the photo.", "No portrait was found on the document.";
     FaceNotFound "face_not_found" true "No face was found. Look into the camera.", "No face was detected in a frame.";
     FaceMultiple "face_multiple" true "More than one face is in the picture. Be alone in front of the camera.", "Several faces were detected in a frame.";
