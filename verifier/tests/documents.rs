@@ -372,6 +372,25 @@ fn what_a_finger_leaves_of_a_letter_is_neither_another_letter_nor_an_alteration(
 }
 
 #[test]
+fn a_zone_that_a_finger_touches_is_not_valid_where_print_does_not_confirm_it() {
+    let story = Story::of(2);
+    let passport = Passport { holder: story.holder.clone(), issue: story.issue.clone() };
+    let page = passport.draw(&Fonts::load().unwrap(), &portrait(), &[]);
+    let page = with_skin_over(&page, page.truth.areas["given_names"]);
+    let [left, top, width, height] = page.truth.areas["mrz"];
+    // Between the two rows, below a part of the names.
+    let touched =
+        with_skin_over(&page, [left + 0.3 * width, top + 0.36 * height, 0.1 * width, 0.25 * height]);
+    let read = |page: &Page| {
+        let photo = Camera::good(2).photograph(page).unwrap().jpeg;
+        reader().examine(&photo, None, TODAY).unwrap().observation.mrz.unwrap()
+    };
+    assert!(read(&page).valid);
+    let touched = read(&touched);
+    assert_eq!((touched.read, touched.valid), (page.truth.mrz, false));
+}
+
+#[test]
 fn a_changed_number_is_found_though_most_of_it_is_letters() {
     // Germany's numbers have few vowels and few digits.
     let examined = kind(Kind::Td2Card, "D", 0, &[Tamper::Visual { field: Field::Number }]);

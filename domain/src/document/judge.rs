@@ -188,8 +188,8 @@ fn open_questions(
     reasons
 }
 
-/// Whether a trace of a copy, a screen, an altered field, a glued or a second portrait is beyond its threshold: for a person to look at, never a refusal
-/// by itself.
+/// Whether a trace of a copy, a screen, an altered field, a glued or a second portrait is beyond its threshold: for a person to look at,
+/// never a refusal by itself.
 fn is_conspicuous(signals: &DocumentSignals, thresholds: &DocumentThresholds) -> bool {
     let beyond =
         |measured: Option<f32>, most: Option<f32>| measured.zip(most).is_some_and(|(m, most)| m > most);

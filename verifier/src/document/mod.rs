@@ -180,9 +180,9 @@ impl DocumentReader {
             (observation.portrait, portrait) = seen.map(|seen| (seen.portrait, seen.picture)).unzip();
         }
         if let Some((side, mut found)) = found {
-            found.covered = is_covered(&found, &pages[side].picture)?;
+            let covered = is_covered(&found, &pages[side].picture)?;
             if names_differ
-                || !is_believed(&found, &observation, look.thresholds)
+                || !is_believed(&found, covered, &observation, look.thresholds)
                 || !is_whole(&found, &pages[side].picture)?
             {
                 found.zone.retract();
@@ -217,7 +217,7 @@ fn is_whole(found: &Found, picture: &Picture) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// Whether something lies over one of the characters of the zone.
+/// Whether something lies over characters of the zone, or over their edges: a finger, another paper, a reflection.
 fn is_covered(found: &Found, picture: &Picture) -> Result<bool, Error> {
     for row in &found.quads {
         if paper::is_covered(picture, row, found.zone.width())? {
@@ -229,7 +229,12 @@ fn is_covered(found: &Found, picture: &Picture) -> Result<bool, Error> {
 
 /// Whether a zone may count as read beside this visual zone, in a picture of this sharpness. Blur makes one letter of another and
 /// leaves the recogniser sure of it; where no check digit would notice, the visual zone has to say the same.
-fn is_believed(found: &Found, observation: &DocumentObservation, thresholds: &DocumentThresholds) -> bool {
+fn is_believed(
+    found: &Found,
+    covered: bool,
+    observation: &DocumentObservation,
+    thresholds: &DocumentThresholds,
+) -> bool {
     let Some(fields) = &found.zone.fields else { return true };
     let (visual, sharpness) = (&observation.visual, observation.quality.sharpness);
     let whole = visual.given_names.as_ref().is_some_and(|names| states_all(names, &fields.given_names));
@@ -257,7 +262,7 @@ fn is_believed(found: &Found, observation: &DocumentObservation, thresholds: &Do
     }
     // A reflection burns strokes away and a finger hides the beginning of a row, which leaves other letters and no state's code. A forger
     // who alters a name or a number does neither: where the print says otherwise, the zone was misread, and accuses nobody.
-    let obscured = observation.quality.text_glare > 0.0 || found.covered || !found.zone.has_a_states_code();
+    let obscured = observation.quality.text_glare > 0.0 || covered || !found.zone.has_a_states_code();
     // Of these characters no check digit tells one from all others.
     if obscured && contradicted(&[ComparedField::Number, ComparedField::Surname, ComparedField::GivenNames]) {
         return false;
@@ -273,7 +278,7 @@ fn is_believed(found: &Found, observation: &DocumentObservation, thresholds: &Do
         return false;
     }
     // What is left of a letter makes another one, and no check digit covers the names.
-    if found.covered && !confirmed {
+    if covered && !confirmed {
         return false;
     }
     // No check digit covers the code of a state, and no print is compared with it.
@@ -352,7 +357,7 @@ mod tests {
         let looks: Vec<_> = frames.iter().map(|frames| vec![frames]).collect();
         let zone = read_zone(&looks, &thresholds().reading, TODAY).unwrap();
         assert!(zone.reading.valid);
-        Found { zone, quads: Vec::new(), at_first_sight: true, covered: false }
+        Found { zone, quads: Vec::new(), at_first_sight: true }
     }
 
     fn beside(visual: VisualFields, sharpness: f32) -> DocumentObservation {
@@ -386,7 +391,7 @@ mod tests {
     #[track_caller]
     fn believes(visual: &VisualFields, sharpness: f32, at_first_sight: bool, expected: bool) {
         let observation = beside(visual.clone(), sharpness);
-        assert_eq!(is_believed(&erikssons(at_first_sight), &observation, &thresholds()), expected);
+        assert_eq!(is_believed(&erikssons(at_first_sight), false, &observation, &thresholds()), expected);
     }
 
     #[test]
@@ -416,16 +421,14 @@ mod tests {
             believes(&visual, 0.9, true, true);
             let mut observation = beside(visual, 0.9);
             observation.quality.text_glare = 0.05;
-            let believed = is_believed(&erikssons(true), &observation, &thresholds());
+            let believed = is_believed(&erikssons(true), false, &observation, &thresholds());
             assert_eq!(believed, believed_under_a_reflection);
         }
     }
 
     #[test]
     fn a_zone_that_something_lies_over_is_believed_with_what_is_printed_only_and_accuses_nobody() {
-        let believed = |visual| {
-            is_believed(&Found { covered: true, ..erikssons(true) }, &beside(visual, 0.9), &thresholds())
-        };
+        let believed = |visual| is_believed(&erikssons(true), true, &beside(visual, 0.9), &thresholds());
         assert!(believed(print()));
         assert!(!believed(VisualFields { given_names: None, ..print() }));
         assert!(!believed(VisualFields { given_names: Some("Anna Lucia".into()), ..print() }));
@@ -434,7 +437,7 @@ mod tests {
     #[test]
     fn a_printed_letter_that_left_a_trace_in_the_zone_was_misread_there() {
         let believed = |seen: Vec<(usize, char, f32)>, visual: VisualFields| {
-            is_believed(&erikssons_with(seen), &beside(visual, 0.9), &thresholds())
+            is_believed(&erikssons_with(seen), false, &beside(visual, 0.9), &thresholds())
         };
         let eriksdon = || VisualFields { surname: Some("Eriksdon".into()), ..print() };
         assert!(!believed(vec![(10, 'D', 0.03)], eriksdon()));
@@ -449,9 +452,9 @@ mod tests {
     fn a_zone_of_no_state_that_the_print_contradicts_was_misread() {
         let mut found = erikssons(true);
         found.zone.fields.as_mut().unwrap().issuer = "ADA".into();
-        assert!(is_believed(&found, &beside(print(), 0.9), &thresholds()));
+        assert!(is_believed(&found, false, &beside(print(), 0.9), &thresholds()));
         let visual = VisualFields { surname: Some("Eriksdon".into()), ..print() };
-        assert!(!is_believed(&found, &beside(visual, 0.9), &thresholds()));
+        assert!(!is_believed(&found, false, &beside(visual, 0.9), &thresholds()));
     }
 
     #[test]
@@ -461,7 +464,7 @@ mod tests {
             found.zone.fields.as_mut().unwrap().issuer = issuer.into();
             let mut observation = beside(print(), 0.9);
             observation.quality.least_sharpness = Some(least_sharpness);
-            is_believed(&found, &observation, &thresholds())
+            is_believed(&found, false, &observation, &thresholds())
         };
         assert!(!believed("BWE", 0.12));
         assert!(believed("SWE", 0.12));

@@ -13,8 +13,8 @@ use crate::recognise::{DetectedFace, FaceDetection};
 /// A photo on a document is about this many times as wide and high as the face's box (ICAO 9303-3 §3.9: the face takes up
 /// 70 to 80 % of its height). What lies around it does not disturb a comparison, a missing chin does.
 const SCALE: [f32; 2] = [1.9, 1.7];
-/// Heights of the text that a printed face is high at most. Of 28 labelled photos the 22 that show one have 3.9 to 10; the face of who holds a
-/// document up beside it has 25 and more.
+/// Heights of the text that a printed face is high at most. Of 28 labelled photos the 22 that show one have 3.9 to 10; by its size the face
+/// of who holds a document up, twice as far away as that, would have 25: not measured.
 const HIGHEST: f32 = 16.0;
 /// Lengths of a zone's row from the zone up to the centre of the face: a passport's page is 88 mm high and a row of it 112 mm long
 /// (ICAO 9303-3 §2.2 and §4.1), smaller documents are flatter.

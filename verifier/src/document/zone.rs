@@ -23,8 +23,6 @@ pub(crate) struct Found {
     pub(crate) quads: Vec<Quad>,
     /// The fast recogniser had no doubt.
     pub(crate) at_first_sight: bool,
-    /// Something lies over characters of it, or over their edges: a finger, another paper, a reflection.
-    pub(crate) covered: bool,
 }
 
 /// The search on one page, as far as it went: an invalid reading that fits best, or a valid one.
@@ -76,7 +74,7 @@ impl Search {
                 self.promising |= zone.is_plausible();
                 if zone.reading.valid && zone.reading.repairs.is_empty() {
                     let quads = seen[group].iter().map(|row| row.quad).collect();
-                    self.best = Some(Found { zone, quads, at_first_sight: true, covered: false });
+                    self.best = Some(Found { zone, quads, at_first_sight: true });
                     self.settled = true;
                     return Ok(());
                 }
@@ -134,7 +132,7 @@ impl Search {
             readings.push((group.to_vec(), zone.reading.clone()));
             if self.best.as_ref().is_none_or(|best| zone.rank() > best.zone.rank()) {
                 let quads = group.iter().map(|row| candidate.rows[*row].quad).collect();
-                self.best = Some(Found { zone, quads, at_first_sight: false, covered: false });
+                self.best = Some(Found { zone, quads, at_first_sight: false });
             }
         }
     }
