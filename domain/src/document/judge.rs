@@ -165,6 +165,7 @@ fn open_questions(
         || thresholds.person_in_print && !visual.is_of_the_person(fields)
         || !repair_is_confirmed
         || fields.expiry_date.is_none()
+        || thresholds.expiry_in_print && !visual.agrees(ComparedField::ExpiryDate)
     {
         reasons.push(ReasonCode::DocumentUnreadable);
     }

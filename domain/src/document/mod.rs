@@ -320,6 +320,9 @@ pub struct DocumentThresholds {
     /// Whether a document passes by itself only where given names and birth date of its zone are found in print, beside the surname.
     #[serde(default)]
     pub person_in_print: bool,
+    /// Whether a document passes by itself only where the expiry date of its zone is found in print.
+    #[serde(default)]
+    pub expiry_in_print: bool,
     /// Whether names are compared word by word: one that fills its field may be cut in each, as ICAO 9303-4 §4.2.3 lets issuers do, and
     /// marks may have been overlooked in any. Without it, only the end of a name may be missing, or the marks of all of it.
     #[serde(default)]

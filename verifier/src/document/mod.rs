@@ -20,7 +20,7 @@ use std::borrow::Cow;
 
 use jiff::civil::Date;
 use reinstate_domain::document::{
-    ComparedField, DocumentObservation, DocumentThresholds, MrzFields, compare_zones,
+    ComparedField, DocumentObservation, DocumentThresholds, MrzFields, MrzFormat, compare_zones,
 };
 use reinstate_domain::evidence::ModelRef;
 
@@ -54,7 +54,7 @@ const LARGEST: u32 = 4096;
 #[derive(Debug)]
 pub struct DocumentExamination {
     pub observation: DocumentObservation,
-    /// The portrait, cut out of the upright front.
+    /// The portrait, cut out of the upright side that bears it.
     pub portrait: Option<Picture>,
     pub timings: Timings,
 }
@@ -150,6 +150,12 @@ impl DocumentReader {
         let Self { networks, settings, thresholds } = self;
         let mut look = Look::new(networks, settings, thresholds, today);
         let (mut pages, mut found) = find_zone(pages, &mut look, &mut timings)?;
+        if let Some((side, found)) = &mut found
+            && has_one_side(found.zone.reading.format)
+        {
+            // What is on the other picture is not of this document: neither print nor a face there speaks for its holder.
+            pages = vec![pages.swap_remove(std::mem::take(side))];
+        }
         if let Some((side, found)) = &mut found {
             let limits = &look.thresholds.reading;
             timings
@@ -194,6 +200,15 @@ impl DocumentReader {
             observation.comparison = compare_zones(&observation.visual, fields, look.thresholds);
         }
         Ok(DocumentExamination { observation, portrait, timings })
+    }
+}
+
+/// Whether a document with a zone of this format states everything on one side, as ICAO 9303 parts 4, 6 and 7 have it. Cards of size ID-1
+/// bear their zone on the back (part 5); where a licence has its line, ICAO does not say.
+fn has_one_side(format: MrzFormat) -> bool {
+    match format {
+        MrzFormat::Td2 | MrzFormat::Td3 | MrzFormat::MrvA | MrzFormat::MrvB => true,
+        MrzFormat::Td1 | MrzFormat::D1 => false,
     }
 }
 

@@ -22,6 +22,7 @@ fn thresholds() -> DocumentThresholds {
         max_second_portrait: Some(0.75),
         numbers_as_published: true,
         person_in_print: true,
+        expiry_in_print: true,
         names_by_word: true,
         accuse_in_clear_pictures_only: true,
         min_twin_sharpness: None,
@@ -436,10 +437,23 @@ fn a_document_whose_print_does_not_say_who_of_a_family_its_holder_is_goes_to_a_p
     let birth_date = |visual: &mut VisualFields| visual.birth_date = None;
     assert_eq!(judged(given_names, &thresholds()), review);
     assert_eq!(judged(birth_date, &thresholds()), review);
-    assert_eq!(judged(|visual| visual.expiry_date = None, &thresholds()).decision, Decision::Pass);
     // What was judged before the rule was made is judged the same when it is audited.
     let before = DocumentThresholds { person_in_print: false, ..thresholds() };
     assert_eq!(judged(given_names, &before).decision, Decision::Pass);
+}
+
+#[test]
+fn a_document_whose_print_does_not_say_that_it_is_in_date_goes_to_a_person() {
+    let judged = |thresholds: &DocumentThresholds| {
+        let mut observation = passport();
+        observation.visual.expiry_date = None;
+        judge(&observation, thresholds, &passport_of_utopia(), Some(&owner()), TODAY)
+    };
+    let review = Verdict { decision: Decision::Review, reasons: vec![ReasonCode::DocumentUnreadable] };
+    assert_eq!(judged(&thresholds()), review);
+    // What was judged before the rule was made is judged the same when it is audited.
+    let before = DocumentThresholds { expiry_in_print: false, ..thresholds() };
+    assert_eq!(judged(&before).decision, Decision::Pass);
 }
 
 #[test]
