@@ -334,9 +334,29 @@ fn beside_anothers_photo(page: &Page, share: f32) -> Vec<u8> {
     );
     image::imageops::replace(&mut both, &page.image, 0, 0);
     image::imageops::replace(&mut both, &photo, i64::from(page.image.width()), 0);
+    jpeg(&both)
+}
+
+fn jpeg(picture: &image::RgbImage) -> Vec<u8> {
     let mut jpeg = std::io::Cursor::new(Vec::new());
-    both.write_to(&mut jpeg, image::ImageFormat::Jpeg).unwrap();
+    picture.write_to(&mut jpeg, image::ImageFormat::Jpeg).unwrap();
     jpeg.into_inner()
+}
+
+#[test]
+fn a_date_that_lies_beside_the_document_is_not_printed_on_it() {
+    let story = Story::of(2);
+    let passport = Passport { holder: story.holder.clone(), issue: story.issue.clone() };
+    let page = passport.draw(&Fonts::load().unwrap(), &portrait(), &[]);
+    let date = page.truth.areas["birth_date"];
+    let [x, y, width, height] = date.map(|pixels| pixels as u32);
+    let note = image::imageops::crop_imm(&page.image, x - 8, y - 8, width + 16, height + 16).to_image();
+    let (edge, high) = page.image.dimensions();
+    let mut table = image::RgbImage::from_pixel(edge + width + 160, high, image::Rgb([246, 246, 242]));
+    image::imageops::replace(&mut table, &with_skin_over(&page, date).image, 0, 0);
+    image::imageops::replace(&mut table, &note, i64::from(edge) + 80, i64::from(y));
+    let observation = reader().examine(&jpeg(&table), None, TODAY).unwrap().observation;
+    assert_eq!((observation.mrz.unwrap().valid, observation.visual.birth_date), (true, None));
 }
 
 #[test]

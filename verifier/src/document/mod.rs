@@ -9,6 +9,7 @@ mod page;
 mod paper;
 mod portrait;
 mod quality;
+mod region;
 mod rows;
 mod signals;
 mod text;
@@ -32,8 +33,9 @@ use crate::timing::Timings;
 use heights::tell_homoglyphs_apart;
 use page::{Page, read_page};
 use portrait::{Surroundings, find_portrait};
+use region::Region;
 use views::{Look, find_zone};
-use visual::{VisualZone, a_century_before, as_in_zone, read_visual, states_all};
+use visual::{FoundZone, VisualZone, a_century_before, as_in_zone, read_visual, states_all};
 use zone::Found;
 
 /// The examination could not be made. What is wrong with a picture is no error: the observation says it.
@@ -162,9 +164,21 @@ impl DocumentReader {
                 .measure("read_mrz", || tell_homoglyphs_apart(found, &pages[*side].picture, limits, today))?;
         }
         let fields = found.as_ref().and_then(|(_, found)| found.zone.fields.clone());
-        let zone = found.as_ref().map(|(side, found)| (*side, &found.quads[..]));
+        let zone = found.as_ref().map(|(side, found)| FoundZone {
+            side: *side,
+            rows: &found.quads,
+            page: Region::above(&found.quads).filter(|_| has_one_side(found.zone.reading.format)),
+        });
+        let page = zone.as_ref().and_then(|zone| zone.page);
         let VisualZone { fields: visual, names_differ } = timings.measure("read_visual", || {
-            read_visual(&mut pages, zone, fields.as_ref(), look.networks, &look.thresholds.reading, today)
+            read_visual(
+                &mut pages,
+                zone.as_ref(),
+                fields.as_ref(),
+                look.networks,
+                &look.thresholds.reading,
+                today,
+            )
         })?;
         observation.visual = visual;
         if let Some(fields) = found.as_mut().and_then(|(_, found)| found.zone.fields.as_mut()) {
@@ -174,11 +188,8 @@ impl DocumentReader {
         if let Some(front) = pages.first() {
             observation.quality = timings.measure("quality", || quality::measure(front))?;
             let faces = &mut *look.networks.faces;
-            let surroundings = Surroundings {
-                text_height: observation.quality.text_height,
-                zone: found.as_ref().filter(|(side, _)| *side == 0).map_or(&[], |(_, found)| &found.quads),
-                lines: &front.lines,
-            };
+            let surroundings =
+                Surroundings { text_height: observation.quality.text_height, page, lines: &front.lines };
             let seen = timings
                 .measure("portrait", || find_portrait(&front.picture, faces, &surroundings))
                 .map_err(|source| Error::Network { role: Role::FaceDetection, source })?;

@@ -5,10 +5,10 @@ use image::imageops::crop_imm;
 use reinstate_domain::document::Portrait;
 
 use super::line::Line;
-use super::text::Quad;
+use super::region::Region;
 use crate::image::Picture;
 use crate::models::Error;
-use crate::recognise::{DetectedFace, FaceDetection};
+use crate::recognise::{DetectedFace, FaceDetection, Point};
 
 /// A photo on a document is about this many times as wide and high as the face's box (ICAO 9303-3 §3.9: the face takes up
 /// 70 to 80 % of its height). What lies around it does not disturb a comparison, a missing chin does.
@@ -16,11 +16,6 @@ const SCALE: [f32; 2] = [1.9, 1.7];
 /// Heights of the text that a printed face is high at most. Of 28 labelled photos the 22 that show one have 3.9 to 10; by its size the face
 /// of who holds a document up, twice as far away as that, would have 25: not measured.
 const HIGHEST: f32 = 16.0;
-/// Lengths of a zone's row from the zone up to the centre of the face: a passport's page is 88 mm high and a row of it 112 mm long
-/// (ICAO 9303-3 §2.2 and §4.1), smaller documents are flatter.
-const REACH: f32 = 0.75;
-/// Lengths of a zone's row by which the centre of the face may be beside it.
-const ASIDE: f32 = 0.05;
 
 /// Characters and mean certainty from which a line is text, and not a pattern on somebody's clothes.
 const WORD: usize = 4;
@@ -30,8 +25,8 @@ const TEXT: f32 = 0.8;
 pub(crate) struct Surroundings<'a> {
     /// Height of the text in pixels, 0 where there is none.
     pub(crate) text_height: f32,
-    /// The rows of the machine-readable zone from top to bottom, if it is on this side.
-    pub(crate) zone: &'a [Quad],
+    /// The part of the picture that the document takes up, if its zone tells.
+    pub(crate) page: Option<Region>,
     pub(crate) lines: &'a [Line],
 }
 
@@ -43,9 +38,6 @@ pub(crate) struct Found {
     pub(crate) second: Option<f32>,
 }
 
-/// Left, top, right and bottom in pixels.
-type Region = [f32; 4];
-
 /// Finds the portrait and cuts it out.
 pub(crate) fn find_portrait(
     front: &Picture,
@@ -54,12 +46,12 @@ pub(crate) fn find_portrait(
 ) -> Result<Option<Found>, Error> {
     let mut printed = surroundings.printed(faces.detect(front)?);
     let region = surroundings.region();
-    let is_within = |face: &[f32; 4]| region.is_none_or(|region| is_within(*face, region));
+    let is_within = |face: &[f32; 4]| region.is_none_or(|region| region.contains(centre(*face)));
     if let (Some(region), false) = (region, printed.iter().any(is_within)) {
         // Beside the large face of who holds it up, a small portrait is overlooked.
         printed.extend(surroundings.printed(detect_within(front, region, faces)?));
     }
-    if !surroundings.zone.is_empty() {
+    if surroundings.page.is_some() {
         printed.retain(is_within);
     }
     let height = |face: &[f32; 4]| face[3];
@@ -73,7 +65,7 @@ pub(crate) fn find_portrait(
 /// The faces in a part of the picture.
 fn detect_within(
     front: &Picture,
-    [left, top, right, bottom]: Region,
+    Region { left, top, right, bottom }: Region,
     faces: &mut dyn FaceDetection,
 ) -> Result<Vec<DetectedFace>, Error> {
     let [x, y] = [left, top].map(|low| low.max(0.0) as u32);
@@ -90,9 +82,8 @@ fn detect_within(
     Ok(found)
 }
 
-/// Whether the centre of a face is in a region.
-fn is_within([x, y, width, height]: [f32; 4], [left, top, right, bottom]: Region) -> bool {
-    (left..=right).contains(&(x + width / 2.0)) && (top..=bottom).contains(&(y + height / 2.0))
+fn centre([x, y, width, height]: [f32; 4]) -> Point {
+    [x + width / 2.0, y + height / 2.0]
 }
 
 impl Surroundings<'_> {
@@ -102,19 +93,11 @@ impl Surroundings<'_> {
         boxes.filter(|face| self.text_height <= 0.0 || face[3] <= HIGHEST * self.text_height).collect()
     }
 
-    /// Where the portrait of this document is: above its zone, or amid its text. What lies beside the document is not there.
+    /// Where the portrait of this document is: on its page, or amid its text.
     fn region(&self) -> Option<Region> {
-        if let Some(row) = self.zone.first() {
-            let ((left, right), length) = (row.ends(), row.width());
-            let top = left[1].min(right[1]);
-            let aside = ASIDE * length;
-            return Some([left[0] - aside, top - REACH * length, right[0] + aside, top]);
-        }
         let is_text = |line: &&Line| line.text.chars().count() >= WORD && line.mean() >= TEXT;
-        let corners = self.lines.iter().filter(is_text).flat_map(|line| line.quad.corners);
-        corners
-            .map(|[x, y]| [x, y, x, y])
-            .reduce(|a, b| [a[0].min(b[0]), a[1].min(b[1]), a[2].max(b[2]), a[3].max(b[3])])
+        let text = || Region::around(self.lines.iter().filter(is_text).flat_map(|line| line.quad.corners));
+        self.page.or_else(text)
     }
 }
 
@@ -140,6 +123,7 @@ mod tests {
     use image::{Rgb, RgbImage};
 
     use super::*;
+    use crate::document::text::Quad;
 
     /// Knows where the faces are on the whole page, and in the part of it that is looked at next.
     struct Known(Vec<Vec<[f32; 4]>>);
@@ -160,7 +144,7 @@ mod tests {
         find_portrait(&page(), &mut Known(vec![faces.to_vec()]), surroundings).unwrap()
     }
 
-    const BARE: Surroundings<'_> = Surroundings { text_height: 0.0, zone: &[], lines: &[] };
+    const BARE: Surroundings<'_> = Surroundings { text_height: 0.0, page: None, lines: &[] };
 
     #[test]
     fn the_largest_face_is_the_portrait_and_the_small_one_its_ghost() {
@@ -181,8 +165,8 @@ mod tests {
 
     #[test]
     fn a_photo_that_lies_beside_the_page_of_the_zone_is_no_portrait() {
-        let zone = [Quad { corners: [[100.0, 250.0], [300.0, 250.0], [300.0, 260.0], [100.0, 260.0]] }];
-        let passport = Surroundings { text_height: 10.0, zone: &zone, lines: &[] };
+        let part = Some(Region { left: 80.0, top: 100.0, right: 320.0, bottom: 250.0 });
+        let passport = Surroundings { text_height: 10.0, page: part, lines: &[] };
         let printed = [120.0, 150.0, 40.0, 50.0];
         for beside in [[30.0, 150.0, 50.0, 60.0], [320.0, 150.0, 50.0, 60.0], [120.0, 30.0, 50.0, 60.0]] {
             let found = found(&[beside, printed], &passport).unwrap();
@@ -200,18 +184,17 @@ mod tests {
             frames: None,
         };
         let lines = [line(60.0, 20.0), line(160.0, 100.0), line(160.0, 140.0)];
-        let card = Surroundings { text_height: 10.0, zone: &[], lines: &lines };
+        let card = Surroundings { text_height: 10.0, page: None, lines: &lines };
         let found = found(&[[260.0, 60.0, 60.0, 80.0], [40.0, 70.0, 30.0, 40.0]], &card).unwrap();
         assert_eq!((found.portrait.bounds[0], found.second), (26, Some(2.0)));
     }
 
     #[test]
     fn a_portrait_that_is_overlooked_beside_a_large_face_is_looked_for_again() {
-        let zone = [Quad { corners: [[100.0, 250.0], [300.0, 250.0], [300.0, 260.0], [100.0, 260.0]] }];
-        let held = Surroundings { text_height: 5.0, zone: &zone, lines: &[] };
+        let part = Some(Region { left: 90.0, top: 105.0, right: 310.0, bottom: 255.0 });
+        let held = Surroundings { text_height: 5.0, page: part, lines: &[] };
         let mut faces = Known(vec![vec![[310.0, 10.0, 90.0, 120.0]], vec![[20.0, 40.0, 24.0, 30.0]]]);
         let found = find_portrait(&page(), &mut faces, &held).unwrap().unwrap();
-        // The part begins 10 pixels left of the zone, and 150 above its first row.
         assert_eq!((found.portrait.bounds[..2].to_vec(), found.second), (vec![99, 134], None));
     }
 

@@ -19,8 +19,10 @@ mod testing;
 use jiff::civil::Date;
 use reinstate_domain::document::{MrzFields, ReadingThresholds, VisualFields};
 
+use super::line::Line;
 use super::page::Page;
-use super::text::Quad;
+use super::region::Region;
+use super::text::{Quad, distance};
 use super::{Error, Networks};
 use confirm::confirm;
 use contradict::contradict;
@@ -37,10 +39,34 @@ pub(crate) struct VisualZone {
     pub(crate) names_differ: bool,
 }
 
-/// Reads the visual zone of all sides. `zone` is the side that holds the machine-readable zone, and its rows.
+/// Where the machine-readable zone is.
+pub(crate) struct FoundZone<'a> {
+    pub(crate) side: usize,
+    pub(crate) rows: &'a [Quad],
+    /// The part of that side that the document takes up, if the zone tells.
+    pub(crate) page: Option<Region>,
+}
+
+impl FoundZone<'_> {
+    /// Whether a line of its side can be print for people: it is on the document, and not of the zone.
+    fn leaves(&self, line: &Line) -> bool {
+        let centre = line.quad.centre();
+        let in_zone = |row: &Quad| {
+            let (left, right) = row.ends();
+            let length = distance(left, right).max(1.0);
+            let [dx, dy] = row.direction();
+            let [x, y] = [centre[0] - left[0], centre[1] - left[1]];
+            let (along, down) = (x * dx + y * dy, y * dx - x * dy);
+            down.abs() < 0.6 * row.height() && along > -row.height() && along < length + row.height()
+        };
+        self.page.is_none_or(|page| page.contains(centre)) && !self.rows.iter().any(in_zone)
+    }
+}
+
+/// Reads the visual zone of all sides.
 pub(crate) fn read_visual(
     pages: &mut [Page],
-    zone: Option<(usize, &[Quad])>,
+    zone: Option<&FoundZone<'_>>,
     fields: Option<&MrzFields>,
     networks: &mut Networks,
     limits: &ReadingThresholds,

@@ -5,17 +5,17 @@ use reinstate_domain::document::{MrzFields, VisualFields};
 use super::date::mentions;
 use super::label::{Field, Other, label, value_of};
 use super::likeness::{nearest, nearest_number};
-use super::numbered;
+use super::{FoundZone, numbered};
 use crate::document::line::{Line, read_lines};
 use crate::document::page::Page;
-use crate::document::text::{Quad, distance};
+use crate::document::text::Quad;
 use crate::document::{Error, Networks};
 use crate::models::Role;
 
 /// Lines of one side that are read a second time.
 const MOST_REREAD: usize = 16;
 
-/// The lines of one side that do not belong to the machine-readable zone.
+/// The lines of one side that are print for people.
 pub(super) struct Side {
     pub(super) lines: Vec<Line>,
     /// Looked for on the first side only: a document without one there does not pass.
@@ -23,21 +23,10 @@ pub(super) struct Side {
 }
 
 impl Side {
-    pub(super) fn of(index: usize, page: &Page, zone: Option<(usize, &[Quad])>) -> Self {
-        let rows = zone.filter(|(side, _)| *side == index).map_or(&[][..], |(_, rows)| rows);
-        let in_zone = |line: &Line| {
-            let centre = line.quad.centre();
-            rows.iter().any(|row| {
-                let (left, right) = row.ends();
-                let length = distance(left, right).max(1.0);
-                let [dx, dy] = row.direction();
-                let [x, y] = [centre[0] - left[0], centre[1] - left[1]];
-                let (along, down) = (x * dx + y * dy, y * dx - x * dy);
-                down.abs() < 0.6 * row.height() && along > -row.height() && along < length + row.height()
-            })
-        };
-        let lines = page.lines.iter().filter(|line| !in_zone(line)).cloned().collect();
-        Self { lines, bears_the_portrait: index == 0 }
+    pub(super) fn of(index: usize, page: &Page, zone: Option<&FoundZone<'_>>) -> Self {
+        let zone = zone.filter(|zone| zone.side == index);
+        let lines = page.lines.iter().filter(|line| zone.is_none_or(|zone| zone.leaves(line)));
+        Self { lines: lines.cloned().collect(), bears_the_portrait: index == 0 }
     }
 
     /// The side with those lines read a second time that have to do with what is not confirmed yet.
