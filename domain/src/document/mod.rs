@@ -99,8 +99,9 @@ pub struct MrzReading {
     pub checks: Vec<FieldCheck>,
     /// The lowest probability, 0 to 1, of a character of `read` that takes part in a check digit.
     pub certainty: f32,
-    /// Not valid, and all check digits would agree with one letter of the number for the digit of its shape (O and 0, I and 1), or the
-    /// other way round: among digits one glyph to a recogniser, so that its certainty says nothing. Older findings have `false`.
+    /// Not valid, and all check digits would agree with one other character: in the number the letter for the digit of its shape (O and
+    /// 0, I and 1), or the other way round, which are one glyph to a recogniser, so that its certainty says nothing; anywhere one that it
+    /// saw a trace of. Older findings have `false`, or know of the former only.
     #[serde(default)]
     pub twins_agree: bool,
 }

@@ -6,6 +6,7 @@
 
 use reinstate_domain::document::{CheckedField, FieldCheck, ReadingThresholds, letters_only};
 
+use super::TRACE;
 use super::alphabet::{DIGITS, FILLER, LETTERS, SYMBOLS, Symbol, character, symbol, value};
 use super::layout::{Cell, Check, Layout};
 
@@ -226,15 +227,23 @@ pub(crate) fn homoglyph(of: Symbol) -> Option<Symbol> {
     symbol(if character(of) == letter { digit } else { letter })
 }
 
-/// Whether all digits agree with one letter of the number for the digit of its shape, or the other way round: O and 0, I and 1.
-pub(super) fn homoglyphs_agree(layout: &Layout, seen: &[Symbol]) -> bool {
-    let number = layout.checks.iter().filter(|check| check.field == CheckedField::Number);
-    number.flat_map(|check| &check.cells).any(|&cell| {
-        let Some(other) = homoglyph(seen[cell]) else { return false };
+/// Whether all digits agree with one other symbol than was seen: one of the same shape in the number, O and 0, I and 1, or one that left
+/// a trace where a digit covers it.
+pub(super) fn another_agrees(layout: &Layout, cells: &[[f32; SYMBOLS]], seen: &[Symbol]) -> bool {
+    let agrees_with = |cell: usize, other: Symbol| {
         let mut swapped = seen.to_vec();
         swapped[cell] = other;
         layout.agrees(&swapped)
-    })
+    };
+    let number = layout.checks.iter().filter(|check| check.field == CheckedField::Number);
+    let mut of_one_shape =
+        number.flat_map(|check| &check.cells).filter_map(|cell| Some((*cell, homoglyph(seen[*cell])?)));
+    let mut traces = layout.checks.iter().flat_map(Check::all_cells).flat_map(|cell| {
+        let others = (0..FILLER).filter(move |other| *other != seen[cell]);
+        others.filter(move |other| cells[cell][usize::from(*other)] >= TRACE).map(move |other| (cell, other))
+    });
+    of_one_shape.any(|(cell, other)| agrees_with(cell, other))
+        || traces.any(|(cell, other)| agrees_with(cell, other))
 }
 
 /// Whether one may be taken for the other.

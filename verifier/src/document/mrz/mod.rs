@@ -336,7 +336,7 @@ fn assemble(
                 valid: false,
                 checks,
                 certainty,
-                twins_agree: choose::homoglyphs_agree(layout, &seen),
+                twins_agree: choose::another_agrees(layout, cells, &seen),
             };
             (reading, None)
         }

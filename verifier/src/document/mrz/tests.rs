@@ -147,6 +147,19 @@ fn a_letter_among_digits_that_was_read_as_the_digit_of_its_shape_is_told_and_not
 }
 
 #[test]
+fn a_character_beside_which_the_agreeing_one_was_seen_accuses_nobody() {
+    let line = second_line("C2Z7Y19TP", "UTO").replacen("Z7", "27", 1);
+    let told = |seen: &[(usize, char, f32)]| {
+        let reading = read(&[TD3[0], &line], &confused(1, seen)).reading;
+        assert!(!reading.valid && reading.read[1].starts_with("C227"));
+        reading.twins_agree
+    };
+    assert!(told(&[(2, 'Z', 0.03)]));
+    assert!(!told(&[(2, 'Z', 0.001)]), "no trace");
+    assert!(!told(&[(2, 'S', 0.03)]), "the digits do not agree with it");
+}
+
+#[test]
 fn a_passport_whose_first_letter_looks_like_a_v_is_no_visa() {
     let zone = read(&TD3, &confused(0, &[(0, 'V', 0.995)]));
     assert!(zone.reading.read[0].starts_with("V<UTO") && !zone.reading.valid);
