@@ -1,5 +1,7 @@
 //! Whether the paper around a row of a zone is seen, without which a part of the row may be hidden.
 
+use std::ops::Range;
+
 use ndarray::{ArrayView2, s};
 use opencv::core::{MatTraitConst, MatTraitConstManual};
 
@@ -41,35 +43,44 @@ pub(crate) fn ends_on_paper(picture: &Picture, row: &Quad, characters: usize) ->
     Ok(f32::from(after.abs_diff(paper)) <= SAME_PAPER * f32::from(paper.saturating_sub(ink)))
 }
 
-/// Heights of a row that are cut out to see what is above and below it, and the part of the cut, at either edge, that is looked at: beyond
-/// the box's rim, and before the next row, which is most of a height away.
+/// Heights of a row that are cut out to see what is above and below it.
 const AROUND: f32 = 1.6;
+/// The parts of the cut, at either edge, that are looked at: beyond the box's rim and before the next row, which is most of a height away;
+/// and where the characters begin.
 const BESIDE: [f32; 2] = [0.02, 0.14];
+const WITHIN: [f32; 2] = [0.25, 0.37];
+/// Share of what is within that is no lighter than ink and its blur: between two characters there is more paper than the rest.
+const STROKES: f32 = 0.8;
 
-/// Whether something else than paper is above or below one of the characters of this row of so many. What covers a character in part comes
-/// from there.
+/// Whether something else than paper lies over the upper or lower end of one of the characters of this row of so many. It comes from above
+/// or below: a next row or a picture there that ends before the character covers nothing.
 pub(crate) fn is_covered(picture: &Picture, row: &Quad, characters: usize) -> Result<bool, Error> {
     let cut = grey_cut(&picture.mat()?, &row.with_height(AROUND))?;
     let shape = (cut.rows() as usize, cut.cols() as usize);
     let Ok(levels) = ArrayView2::from_shape(shape, cut.data_bytes()?) else { return Ok(false) };
     let (height, width) = levels.dim();
     let at = |share: f32| (share * height as f32).round() as usize;
-    let (rim, inner) = (at(BESIDE[0])..at(BESIDE[1]).max(at(BESIDE[0]) + 1), height * 2 / 5..height * 3 / 5);
+    let rows = |[from, to]: [f32; 2]| at(from)..at(to).max(at(from) + 1);
+    let mirrored = |rows: Range<usize>| height - rows.end..height - rows.start;
+    let (beside, within) = (rows(BESIDE), rows(WITHIN));
     let flat = |part: ArrayView2<'_, u8>| part.iter().copied().collect::<Vec<u8>>();
-    let mut beside = Vec::new();
+    let mut ends = Vec::new();
     for cell in 0..characters {
         let columns = cell * width / characters..(cell + 1) * width / characters;
-        for rows in [rim.clone(), height - rim.end..height - rim.start] {
-            let mut part = flat(levels.slice(s![rows, columns.clone()]));
-            if !part.is_empty() {
-                beside.push(percentile(&mut part, 0.5));
-            }
+        if columns.is_empty() {
+            continue;
         }
+        let level =
+            |rows: Range<usize>, share| percentile(&mut flat(levels.slice(s![rows, columns.clone()])), share);
+        ends.push([level(beside.clone(), 0.5), level(within.clone(), STROKES)]);
+        ends.push([level(mirrored(beside.clone()), 0.5), level(mirrored(within.clone()), STROKES)]);
     }
-    let (paper, ink) =
-        (percentile(&mut beside.clone(), 0.5), percentile(&mut flat(levels.slice(s![inner, ..])), 0.03));
+    let mut middle = flat(levels.slice(s![height * 2 / 5..height * 3 / 5, ..]));
+    let mut all_beside: Vec<u8> = ends.iter().map(|[beside, _]| *beside).collect();
+    let (paper, ink) = (percentile(&mut all_beside, 0.5), percentile(&mut middle, 0.03));
     let same = SAME_PAPER * f32::from(paper.saturating_sub(ink));
-    Ok(beside.iter().any(|level| f32::from(level.abs_diff(paper)) > same))
+    let is_paper = |level: &u8| f32::from(level.abs_diff(paper)) <= same;
+    Ok(ends.iter().any(|end| !end.iter().any(is_paper)))
 }
 
 #[cfg(test)]
@@ -119,6 +130,6 @@ mod tests {
             }
             is_covered(&Picture::from_rgb(rgb), &row, 10).unwrap()
         };
-        assert_eq!([30, 40, 48].map(finger), [true, true, false], "from below");
+        assert_eq!([30, 34, 40, 48].map(finger), [true, true, false, false], "from below");
     }
 }
