@@ -97,7 +97,8 @@ pub struct MrzReading {
     pub valid: bool,
     /// The check digits of `lines`, or of `read` when there are no lines.
     pub checks: Vec<FieldCheck>,
-    /// The lowest probability, 0 to 1, of a character of `read` that takes part in a check digit.
+    /// The lowest probability, 0 to 1, of a character of `read` that takes part in a check digit; 0 where something lies over the zone and
+    /// it is not valid.
     pub certainty: f32,
     /// Not valid, and all check digits would agree with one other character: in the number the letter for the digit of its shape (O and
     /// 0, I and 1), or the other way round, which are one glyph to a recogniser, so that its certainty says nothing; anywhere one that it

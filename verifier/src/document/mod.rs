@@ -204,6 +204,9 @@ impl DocumentReader {
             {
                 found.zone.retract();
             }
+            if covered {
+                found.zone.doubt();
+            }
             observation.mrz = Some(found.zone.reading);
             observation.fields = found.zone.fields;
         }

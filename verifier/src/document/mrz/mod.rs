@@ -170,6 +170,13 @@ impl Zone {
         *self = Self { frames: self.frames, ..zone };
     }
 
+    /// Takes back that what is not valid was read with certainty: something beside it may have made the digits fail.
+    pub(crate) fn doubt(&mut self) {
+        if !self.reading.valid {
+            self.reading.certainty = 0.0;
+        }
+    }
+
     /// Takes back that it is valid: something beside it did not confirm what no digit can.
     pub(crate) fn retract(&mut self) {
         self.reading.valid = false;
