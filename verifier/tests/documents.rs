@@ -136,6 +136,19 @@ fn a_card_is_read_from_both_sides() {
 }
 
 #[test]
+fn a_scan_of_both_sides_of_a_card_is_read_like_two_pictures() {
+    let story = Story::of(2);
+    let card = IdCard { holder: story.holder.clone(), issue: story.issue.clone() };
+    let (front, back) = card.draw(&Fonts::load().unwrap(), &portrait(), &[]);
+    let (width, height) = front.image.dimensions();
+    let mut scan = image::RgbImage::from_pixel(width + 120, 2 * height + 180, image::Rgb([250, 250, 250]));
+    image::imageops::replace(&mut scan, &front.image, 60, 60);
+    image::imageops::replace(&mut scan, &back.image, 60, i64::from(height) + 120);
+    let observation = reader().examine(&jpeg(&scan), None, TODAY).unwrap().observation;
+    assert_eq!(story.judged(&observation, DocumentType::IdCard).decision, Decision::Pass);
+}
+
+#[test]
 fn a_photo_that_lies_on_its_side_or_head_is_turned() {
     for quarter_turns in 1..4 {
         let story = Story { quarter_turns, ..Story::of(4) };
