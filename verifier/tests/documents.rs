@@ -373,6 +373,25 @@ fn a_date_that_lies_beside_the_document_is_not_printed_on_it() {
 }
 
 #[test]
+fn of_two_passports_side_by_side_one_is_read() {
+    let fonts = Fonts::load().unwrap();
+    let couple = [Story::of(2), Story::of(4)];
+    let [one, other] = couple.each_ref().map(|story| {
+        Passport { holder: story.holder.clone(), issue: story.issue.clone() }.draw(&fonts, &portrait(), &[])
+    });
+    let (width, height) = one.image.dimensions();
+    let mut table = image::RgbImage::from_pixel(2 * width + 160, height + 120, image::Rgb([238, 240, 240]));
+    image::imageops::replace(&mut table, &one.image, 60, 60);
+    image::imageops::replace(&mut table, &other.image, i64::from(width) + 100, 60);
+    let observation = reader().examine(&jpeg(&table), None, TODAY).unwrap().observation;
+    let read = observation.mrz.as_ref().unwrap();
+    let at =
+        [&one, &other].iter().position(|page| page.truth.mrz == read.lines).expect("one of the two zones");
+    let verdict = couple[at].judged(&observation, DocumentType::Passport);
+    assert_eq!((verdict.decision, verdict.reasons), (Decision::Pass, Vec::new()));
+}
+
+#[test]
 fn the_photo_of_another_beside_a_document_is_not_its_portrait() {
     let (fonts, story) = (Fonts::load().unwrap(), Story::of(2));
     let passport = Passport { holder: story.holder.clone(), issue: story.issue.clone() };

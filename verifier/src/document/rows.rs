@@ -27,6 +27,9 @@ pub(crate) struct Candidate {
 /// Share of a row's width that a line must have to be all of it.
 const ALL_OF_IT: f32 = 0.97;
 
+/// Characters of the longest row, 44, and fillers that the recogniser sees too many. Two rows of the shortest zone have 60.
+const LONGEST_ROW: usize = 54;
+
 /// How much a line looks like a row of a zone.
 #[derive(Clone, Copy)]
 struct Likeness {
@@ -90,7 +93,10 @@ fn around(anchor: usize, lines: &[Line], likeness: &[Likeness], used: &mut [bool
         let alike = likeness[i].share >= 0.7 && (long || likeness[i].fillers >= 2)
             || (likeness[i].share >= 0.8 && down.abs() < 0.5 * height);
         let near = down.abs() < reach && along.abs() < width * 1.2;
-        if i == anchor || alike && near && turned > 0.97 && (0.4..2.5).contains(&ratio) {
+        // Beside the anchor and too long to be a piece of the same row: of another document.
+        let apart = along.abs() > 0.45 * (width + line.quad.width());
+        let of_another = apart && likeness[i].symbols + likeness[anchor].symbols > LONGEST_ROW;
+        if i == anchor || alike && near && !of_another && turned > 0.97 && (0.4..2.5).contains(&ratio) {
             members.push((down, i));
             used[i] = true;
         }
