@@ -446,7 +446,9 @@ prop_compose! {
 
 /// Confusions that can push the truth down to second place, up to four to a line, and fillers that get lost.
 fn noise() -> impl Strategy<Value = Noise> {
-    let confusions = prop::collection::vec((0usize..44, "[A-Z0-9<]", 0.05f32..0.8), 0..4);
+    // A bound that has no more digits than the other: below one that has, proptest 1.12 may sample, once in millions, and then its own
+    // assertion fails.
+    let confusions = prop::collection::vec((0usize..44, "[A-Z0-9<]", 0.0625f32..0.8), 0..4);
     (confusions, prop_oneof![Just(0usize), 3usize..9], 0.0f32..0.2).prop_map(|(confusions, swallow, haze)| {
         Noise {
             confusions: confusions
