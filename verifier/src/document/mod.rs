@@ -167,9 +167,9 @@ impl DocumentReader {
         let zone = found.as_ref().map(|(side, found)| FoundZone {
             side: *side,
             rows: &found.quads,
-            page: Region::above(&found.quads).filter(|_| has_one_side(found.zone.reading.format)),
+            extent: Region::above(&found.quads).filter(|_| has_one_side(found.zone.reading.format)),
         });
-        let page = zone.as_ref().and_then(|zone| zone.page);
+        let extent = zone.as_ref().and_then(|zone| zone.extent);
         let VisualZone { fields: visual, names_differ } = timings.measure("read_visual", || {
             read_visual(
                 &mut pages,
@@ -189,7 +189,7 @@ impl DocumentReader {
             observation.quality = timings.measure("quality", || quality::measure(front))?;
             let faces = &mut *look.networks.faces;
             let surroundings =
-                Surroundings { text_height: observation.quality.text_height, page, lines: &front.lines };
+                Surroundings { text_height: observation.quality.text_height, extent, lines: &front.lines };
             let seen = timings
                 .measure("portrait", || find_portrait(&front.picture, faces, &surroundings))
                 .map_err(|source| Error::Network { role: Role::FaceDetection, source })?;

@@ -45,11 +45,11 @@ pub(crate) fn ends_on_paper(picture: &Picture, row: &Quad, characters: usize) ->
 
 /// Heights of a row that are cut out to see what is above and below it.
 const AROUND: f32 = 1.6;
-/// The parts of the cut, at either edge, that are looked at: beyond the box's rim and before the next row, which is most of a height away;
-/// and where the characters begin.
+/// The parts of the cut, at either edge, that are looked at: beyond the box's rim, where the next row may be already, and where the
+/// characters begin. By the shape of the boxes, tuned on nothing.
 const BESIDE: [f32; 2] = [0.02, 0.14];
 const WITHIN: [f32; 2] = [0.25, 0.37];
-/// Share of what is within that is no lighter than ink and its blur: between two characters there is more paper than the rest.
+/// Share of what is within that may be ink and its blur. Between two characters there is more paper than what is left.
 const STROKES: f32 = 0.8;
 
 /// Whether something else than paper lies over the upper or lower end of one of the characters of this row of so many. It comes from above

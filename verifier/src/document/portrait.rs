@@ -26,7 +26,7 @@ pub(crate) struct Surroundings<'a> {
     /// Height of the text in pixels, 0 where there is none.
     pub(crate) text_height: f32,
     /// The part of the picture that the document takes up, if its zone tells.
-    pub(crate) page: Option<Region>,
+    pub(crate) extent: Option<Region>,
     pub(crate) lines: &'a [Line],
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn find_portrait(
         // Beside the large face of who holds it up, a small portrait is overlooked.
         printed.extend(surroundings.printed(detect_within(front, region, faces)?));
     }
-    if surroundings.page.is_some() {
+    if surroundings.extent.is_some() {
         printed.retain(is_within);
     }
     let height = |face: &[f32; 4]| face[3];
@@ -97,7 +97,7 @@ impl Surroundings<'_> {
     fn region(&self) -> Option<Region> {
         let is_text = |line: &&Line| line.text.chars().count() >= WORD && line.mean() >= TEXT;
         let text = || Region::around(self.lines.iter().filter(is_text).flat_map(|line| line.quad.corners));
-        self.page.or_else(text)
+        self.extent.or_else(text)
     }
 }
 
@@ -144,7 +144,7 @@ mod tests {
         find_portrait(&page(), &mut Known(vec![faces.to_vec()]), surroundings).unwrap()
     }
 
-    const BARE: Surroundings<'_> = Surroundings { text_height: 0.0, page: None, lines: &[] };
+    const BARE: Surroundings<'_> = Surroundings { text_height: 0.0, extent: None, lines: &[] };
 
     #[test]
     fn the_largest_face_is_the_portrait_and_the_small_one_its_ghost() {
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn a_photo_that_lies_beside_the_page_of_the_zone_is_no_portrait() {
         let part = Some(Region { left: 80.0, top: 100.0, right: 320.0, bottom: 250.0 });
-        let passport = Surroundings { text_height: 10.0, page: part, lines: &[] };
+        let passport = Surroundings { text_height: 10.0, extent: part, lines: &[] };
         let printed = [120.0, 150.0, 40.0, 50.0];
         for beside in [[30.0, 150.0, 50.0, 60.0], [320.0, 150.0, 50.0, 60.0], [120.0, 30.0, 50.0, 60.0]] {
             let found = found(&[beside, printed], &passport).unwrap();
@@ -184,7 +184,7 @@ mod tests {
             frames: None,
         };
         let lines = [line(60.0, 20.0), line(160.0, 100.0), line(160.0, 140.0)];
-        let card = Surroundings { text_height: 10.0, page: None, lines: &lines };
+        let card = Surroundings { text_height: 10.0, extent: None, lines: &lines };
         let found = found(&[[260.0, 60.0, 60.0, 80.0], [40.0, 70.0, 30.0, 40.0]], &card).unwrap();
         assert_eq!((found.portrait.bounds[0], found.second), (26, Some(2.0)));
     }
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn a_portrait_that_is_overlooked_beside_a_large_face_is_looked_for_again() {
         let part = Some(Region { left: 90.0, top: 105.0, right: 310.0, bottom: 255.0 });
-        let held = Surroundings { text_height: 5.0, page: part, lines: &[] };
+        let held = Surroundings { text_height: 5.0, extent: part, lines: &[] };
         let mut faces = Known(vec![vec![[310.0, 10.0, 90.0, 120.0]], vec![[20.0, 40.0, 24.0, 30.0]]]);
         let found = find_portrait(&page(), &mut faces, &held).unwrap().unwrap();
         assert_eq!((found.portrait.bounds[..2].to_vec(), found.second), (vec![99, 134], None));

@@ -27,8 +27,9 @@ pub(crate) struct Candidate {
 /// Share of a row's width that a line must have to be all of it.
 const ALL_OF_IT: f32 = 0.97;
 
-/// Characters of the longest row, 44, and fillers that the recogniser sees too many. Two rows of the shortest zone have 60.
-const LONGEST_ROW: usize = 54;
+/// Characters that are seen in one row at most: the longest has 44, and of fillers there may seem to be more. Two rows of the shortest
+/// zone have 60.
+const MOST_IN_A_ROW: usize = 54;
 
 /// How much a line looks like a row of a zone.
 #[derive(Clone, Copy)]
@@ -94,8 +95,8 @@ fn around(anchor: usize, lines: &[Line], likeness: &[Likeness], used: &mut [bool
             || (likeness[i].share >= 0.8 && down.abs() < 0.5 * height);
         let near = down.abs() < reach && along.abs() < width * 1.2;
         // Beside the anchor and too long to be a piece of the same row: of another document.
-        let apart = along.abs() > 0.45 * (width + line.quad.width());
-        let of_another = apart && likeness[i].symbols + likeness[anchor].symbols > LONGEST_ROW;
+        let apart = along.abs() > 0.9 * (width + line.quad.width()) / 2.0;
+        let of_another = apart && likeness[i].symbols + likeness[anchor].symbols > MOST_IN_A_ROW;
         if i == anchor || alike && near && !of_another && turned > 0.97 && (0.4..2.5).contains(&ratio) {
             members.push((down, i));
             used[i] = true;

@@ -44,7 +44,7 @@ pub(crate) struct FoundZone<'a> {
     pub(crate) side: usize,
     pub(crate) rows: &'a [Quad],
     /// The part of that side that the document takes up, if the zone tells.
-    pub(crate) page: Option<Region>,
+    pub(crate) extent: Option<Region>,
 }
 
 impl FoundZone<'_> {
@@ -59,7 +59,7 @@ impl FoundZone<'_> {
             let (along, down) = (x * dx + y * dy, y * dx - x * dy);
             down.abs() < 0.6 * row.height() && along > -row.height() && along < length + row.height()
         };
-        self.page.is_none_or(|page| page.contains(centre)) && !self.rows.iter().any(in_zone)
+        self.extent.is_none_or(|extent| extent.contains(centre)) && !self.rows.iter().any(in_zone)
     }
 }
 
