@@ -1,6 +1,7 @@
 //! Reading an identity document: from pictures to an observation. What it means is
 //! [`reinstate_domain::document::judge`]'s business.
 
+mod fillers;
 mod frame;
 mod heights;
 mod line;
@@ -36,7 +37,7 @@ use portrait::{Surroundings, find_portrait};
 use region::Region;
 use views::{Look, find_zone};
 use visual::{FoundZone, VisualZone, a_century_before, as_in_zone, read_visual, states_all};
-use zone::Found;
+use zone::{Effort, Found};
 
 /// The examination could not be made. What is wrong with a picture is no error: the observation says it.
 #[derive(Debug, thiserror::Error)]
@@ -289,9 +290,13 @@ fn is_believed(
     if all_but_number {
         return false;
     }
-    // A reflection burns strokes away and a finger hides the beginning of a row, which leaves other letters and no state's code. A forger
-    // who alters a name or a number does neither: where the print says otherwise, the zone was misread, and accuses nobody.
-    let obscured = observation.quality.text_glare > 0.0 || covered || !found.zone.has_a_states_code();
+    // A reflection burns strokes away and a finger hides the beginning of a row, which leaves other letters and no state's code; in a blur
+    // that makes letters of fillers, print is misread as well. A forger who alters a name or a number does none of these: where the print
+    // says otherwise, one of both was misread, which accuses nobody.
+    let obscured = observation.quality.text_glare > 0.0
+        || covered
+        || !found.zone.has_a_states_code()
+        || found.effort == Effort::Shapes;
     // Of these characters no check digit tells one from all others.
     if obscured && contradicted(&[ComparedField::Number, ComparedField::Surname, ComparedField::GivenNames]) {
         return false;
@@ -318,7 +323,7 @@ fn is_believed(
     let soft = thresholds.min_twin_sharpness.is_some_and(|least| sharpness < least);
     // Where one given name is found and the next is not, that one was misread, here or in the zone.
     let in_part = visual.surname.is_some() && visual.given_names.is_some() && !whole;
-    let twins = found.zone.has_twins() && !found.at_first_sight;
+    let twins = found.zone.has_twins() && found.effort != Effort::FirstSight;
     confirmed || !(out_of_focus || soft && (twins || in_part))
 }
 
@@ -354,7 +359,11 @@ pub(crate) mod fuzz {
         }
         rows.resize_with(2 + usize::from(first & 1), Vec::new);
         let rows: Vec<Frames> = rows.into_iter().map(Frames::new).collect();
-        let zone = mrz::read_zone(&rows.iter().map(|row| vec![row]).collect::<Vec<_>>(), limits, today)?;
+        let zone = mrz::read_zone(
+            &rows.iter().map(|row| mrz::Looks::from_iter([row])).collect::<Vec<_>>(),
+            limits,
+            today,
+        )?;
         Some((zone.reading, zone.fields))
     }
 }
@@ -363,8 +372,8 @@ pub(crate) mod fuzz {
 mod tests {
     use reinstate_domain::document::VisualFields;
 
-    use super::mrz::read_zone;
     use super::mrz::testing::{Noise, frames_of};
+    use super::mrz::{Looks, read_zone};
     use super::*;
 
     const TODAY: Date = Date::constant(2026, 11, 26);
@@ -373,8 +382,8 @@ mod tests {
         Bundle::open(None).unwrap().document_thresholds().clone()
     }
 
-    fn erikssons(at_first_sight: bool) -> Found {
-        Found { at_first_sight, ..erikssons_with(Vec::new()) }
+    fn erikssons(effort: Effort) -> Found {
+        Found { effort, ..erikssons_with(Vec::new()) }
     }
 
     /// With other characters seen in its first row: column, character and probability.
@@ -383,10 +392,10 @@ mod tests {
             ["P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L898902C36UTO7408122F1204159ZE184226B<<<<<10"];
         let first = Noise { confusions, ..Noise::none() };
         let frames = [frames_of(rows[0], &first), frames_of(rows[1], &Noise::none())];
-        let looks: Vec<_> = frames.iter().map(|frames| vec![frames]).collect();
+        let looks: Vec<_> = frames.iter().map(|frames| Looks::from_iter([frames])).collect();
         let zone = read_zone(&looks, &thresholds().reading, TODAY).unwrap();
         assert!(zone.reading.valid);
-        Found { zone, quads: Vec::new(), at_first_sight: true }
+        Found { zone, quads: Vec::new(), effort: Effort::FirstSight }
     }
 
     fn beside(visual: VisualFields, sharpness: f32) -> DocumentObservation {
@@ -409,7 +418,7 @@ mod tests {
     #[test]
     fn two_digits_of_a_year_are_of_the_century_that_is_printed() {
         let born = |printed| {
-            let mut fields = erikssons(true).zone.fields.unwrap();
+            let mut fields = erikssons(Effort::FirstSight).zone.fields.unwrap();
             settle_century(&mut fields, printed);
             fields.birth_date.unwrap()
         };
@@ -418,46 +427,47 @@ mod tests {
     }
 
     #[track_caller]
-    fn believes(visual: &VisualFields, sharpness: f32, at_first_sight: bool, expected: bool) {
+    fn believes(visual: &VisualFields, sharpness: f32, effort: Effort, expected: bool) {
         let observation = beside(visual.clone(), sharpness);
-        assert_eq!(is_believed(&erikssons(at_first_sight), false, &observation, &thresholds()), expected);
+        assert_eq!(is_believed(&erikssons(effort), false, &observation, &thresholds()), expected);
     }
 
     #[test]
     fn a_zone_is_believed_in_a_blurred_picture_only_with_what_is_printed() {
-        believes(&print(), 0.05, false, true);
-        believes(&VisualFields::default(), 0.05, true, false);
-        believes(&VisualFields::default(), 0.4, true, true);
+        believes(&print(), 0.05, Effort::Careful, true);
+        believes(&VisualFields::default(), 0.05, Effort::FirstSight, false);
+        believes(&VisualFields::default(), 0.4, Effort::FirstSight, true);
     }
 
     #[test]
     fn a_number_that_alone_is_not_printed_was_misread() {
         let print = VisualFields { number: None, ..print() };
-        believes(&print, 0.9, true, false);
+        believes(&print, 0.9, Effort::FirstSight, false);
         let hardly_legible = VisualFields { birth_date: None, ..print.clone() };
-        believes(&hardly_legible, 0.9, true, true);
+        believes(&hardly_legible, 0.9, Effort::FirstSight, true);
         // That is another person's zone.
-        believes(&VisualFields { surname: Some("Bernoulli".into()), ..print }, 0.9, true, true);
+        believes(&VisualFields { surname: Some("Bernoulli".into()), ..print }, 0.9, Effort::FirstSight, true);
     }
 
     #[test]
-    fn what_the_print_says_otherwise_was_misread_under_a_reflection_and_forged_in_a_clear_picture() {
+    fn what_the_print_says_otherwise_was_misread_where_the_picture_is_bad_and_forged_where_it_is_clear() {
         let other_number = VisualFields { number: Some("L898902C5".into()), ..print() };
         let other_name = VisualFields { surname: Some("Eriksdon".into()), ..print() };
-        for (visual, believed_under_a_reflection) in
-            [(other_number, false), (other_name, false), (print(), true)]
-        {
-            believes(&visual, 0.9, true, true);
-            let mut observation = beside(visual, 0.9);
-            observation.quality.text_glare = 0.05;
-            let believed = is_believed(&erikssons(true), false, &observation, &thresholds());
-            assert_eq!(believed, believed_under_a_reflection);
+        for (visual, believed) in [(other_number, false), (other_name, false), (print(), true)] {
+            believes(&visual, 0.9, Effort::FirstSight, true);
+            believes(&visual, 0.9, Effort::Shapes, believed);
+            let mut reflected = beside(visual, 0.9);
+            reflected.quality.text_glare = 0.05;
+            let under_a_reflection =
+                is_believed(&erikssons(Effort::FirstSight), false, &reflected, &thresholds());
+            assert_eq!(under_a_reflection, believed);
         }
     }
 
     #[test]
     fn a_zone_that_something_lies_over_is_believed_with_what_is_printed_only_and_accuses_nobody() {
-        let believed = |visual| is_believed(&erikssons(true), true, &beside(visual, 0.9), &thresholds());
+        let believed =
+            |visual| is_believed(&erikssons(Effort::FirstSight), true, &beside(visual, 0.9), &thresholds());
         assert!(believed(print()));
         assert!(!believed(VisualFields { given_names: None, ..print() }));
         assert!(!believed(VisualFields { given_names: Some("Anna Lucia".into()), ..print() }));
@@ -479,7 +489,7 @@ mod tests {
 
     #[test]
     fn a_zone_of_no_state_that_the_print_contradicts_was_misread() {
-        let mut found = erikssons(true);
+        let mut found = erikssons(Effort::FirstSight);
         found.zone.fields.as_mut().unwrap().issuer = "ADA".into();
         assert!(is_believed(&found, false, &beside(print(), 0.9), &thresholds()));
         let visual = VisualFields { surname: Some("Eriksdon".into()), ..print() };
@@ -489,7 +499,7 @@ mod tests {
     #[test]
     fn a_code_of_no_state_is_not_read_in_a_blurred_picture() {
         let believed = |issuer: &str, least_sharpness| {
-            let mut found = erikssons(true);
+            let mut found = erikssons(Effort::FirstSight);
             found.zone.fields.as_mut().unwrap().issuer = issuer.into();
             let mut observation = beside(print(), 0.9);
             observation.quality.least_sharpness = Some(least_sharpness);
@@ -503,7 +513,7 @@ mod tests {
     #[test]
     fn a_given_name_that_is_printed_in_part_confirms_nothing_in_a_soft_picture() {
         let print = VisualFields { given_names: Some("Anna".into()), ..print() };
-        believes(&print, 0.19, true, false);
-        believes(&print, 0.4, true, true);
+        believes(&print, 0.19, Effort::FirstSight, false);
+        believes(&print, 0.4, Effort::FirstSight, true);
     }
 }

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use opencv::core::{MatTraitConst, ToInputArray};
 use reinstate_domain::document::{MrzReading, ReadingThresholds};
 
+use super::fillers;
 use super::line::{Line, read_frames};
 use super::mrz::alphabet::Frames;
 use super::mrz::{Looks, Zone, read_zone};
@@ -21,8 +22,18 @@ use crate::models::Role;
 pub(crate) struct Found {
     pub(crate) zone: Zone,
     pub(crate) quads: Vec<Quad>,
+    pub(crate) effort: Effort,
+}
+
+/// What it took to read a zone.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Effort {
     /// The fast recogniser had no doubt.
-    pub(crate) at_first_sight: bool,
+    FirstSight,
+    /// Both recognisers looked at it.
+    Careful,
+    /// And fillers were told from letters by their shape.
+    Shapes,
 }
 
 /// The search on one page, as far as it went: an invalid reading that fits best, or a valid one.
@@ -68,13 +79,14 @@ impl Search {
                 continue;
             }
             let frames = frames_of(page, &seen, look.networks)?;
-            let looks: Vec<Looks<'_>> = frames.iter().map(|frames| vec![frames.as_ref()]).collect();
+            let looks: Vec<Looks<'_>> =
+                frames.iter().map(|frames| Looks::from_iter([frames.as_ref()])).collect();
             for group in groups(seen.len()) {
                 let Some(zone) = read_zone(&looks[group.clone()], limits, look.today) else { continue };
                 self.promising |= zone.is_plausible();
                 if zone.reading.valid && zone.reading.repairs.is_empty() {
                     let quads = seen[group].iter().map(|row| row.quad).collect();
-                    self.best = Some(Found { zone, quads, at_first_sight: true });
+                    self.best = Some(Found { zone, quads, effort: Effort::FirstSight });
                     self.settled = true;
                     return Ok(());
                 }
@@ -94,9 +106,9 @@ impl Search {
             self.candidates = candidates.map(Looked::new).collect();
         }
         for at in 0..self.candidates.len() {
-            for pass in passes {
+            for pass in passes.iter().copied() {
                 let looked = &mut self.candidates[at];
-                if !pass.is_worth_it(&looked.candidate) || !looked.look(&picture, pass, look)? {
+                if !pass.is_worth_it(looked) || !looked.look(&picture, pass, look)? {
                     continue;
                 }
                 self.weigh(at, pass, &look.thresholds.reading, look.today);
@@ -114,17 +126,25 @@ impl Search {
     }
 
     /// Every run of rows that is a zone in some format, by all that was seen of it so far.
-    fn weigh(&mut self, at: usize, pass: &Pass, limits: &ReadingThresholds, today: Date) {
-        let Looked { candidate, looks, readings } = &mut self.candidates[at];
-        let is_tried = |row: &usize| !looks[*row].is_empty() && (candidate.rows[*row].seen || pass.unseen);
+    fn weigh(&mut self, at: usize, pass: Pass, limits: &ReadingThresholds, today: Date) {
+        let Looked { candidate, looks, fillers, readings, plausible } = &mut self.candidates[at];
+        let unseen = pass == Pass::Unseen;
+        let is_tried = |row: &usize| !looks[*row].is_empty() && (candidate.rows[*row].seen || unseen);
         let rows: Vec<usize> = (0..looks.len()).filter(is_tried).collect();
         for group in groups(rows.len()).map(|group| &rows[group]) {
-            if pass.unseen && group.iter().all(|row| candidate.rows[*row].seen) {
+            if unseen && group.iter().all(|row| candidate.rows[*row].seen) {
                 continue;
             }
-            let seen: Vec<Looks<'_>> = group.iter().map(|row| looks[*row].iter().collect()).collect();
+            let seen: Vec<Looks<'_>> = group
+                .iter()
+                .map(|row| Looks { frames: looks[*row].iter().collect(), fillers: &fillers[*row] })
+                .collect();
             let zone = read_zone(&seen, limits, today);
             let Some(mut zone) = zone else { continue };
+            if zone.is_plausible() {
+                *plausible = true;
+                group.iter().for_each(|row| candidate.rows[*row].seen = true);
+            }
             // Each look is one more chance to be wrong and sure of it.
             if readings.iter().any(|(rows, before)| rows == group && zone.is_told_otherwise_by(before)) {
                 zone.retract();
@@ -132,7 +152,9 @@ impl Search {
             readings.push((group.to_vec(), zone.reading.clone()));
             if self.best.as_ref().is_none_or(|best| zone.rank() > best.zone.rank()) {
                 let quads = group.iter().map(|row| candidate.rows[*row].quad).collect();
-                self.best = Some(Found { zone, quads, at_first_sight: false });
+                let by_shape = group.iter().any(|row| !fillers[*row].is_empty());
+                let effort = if by_shape { Effort::Shapes } else { Effort::Careful };
+                self.best = Some(Found { zone, quads, effort });
             }
         }
     }
@@ -142,27 +164,50 @@ impl Search {
 struct Looked {
     candidate: Candidate,
     looks: Vec<Vec<Frames>>,
+    /// Of the same rows, once they were measured.
+    fillers: Vec<Vec<f32>>,
     /// What was read of which rows before there were so many looks.
     readings: Vec<(Vec<usize>, MrzReading)>,
+    /// One of them can be a zone.
+    plausible: bool,
 }
 
 impl Looked {
     fn new(candidate: Candidate) -> Self {
-        let looks = vec![Vec::new(); candidate.rows.len()];
-        Self { candidate, looks, readings: Vec::new() }
+        let rows = candidate.rows.len();
+        Self {
+            candidate,
+            looks: vec![Vec::new(); rows],
+            fillers: vec![Vec::new(); rows],
+            readings: Vec::new(),
+            plausible: false,
+        }
     }
 
     /// Looks at the rows that this pass is about. Whether there was anything to look at.
     fn look(
         &mut self,
         picture: &(impl MatTraitConst + ToInputArray),
-        pass: &Pass,
+        pass: Pass,
         look: &mut Look<'_>,
     ) -> Result<bool, Error> {
         let rows = &self.candidate.rows;
-        let is_new = |i: &usize| if pass.unseen { self.looks[*i].is_empty() } else { rows[*i].seen };
-        let tried: Vec<usize> = (0..rows.len()).filter(is_new).collect();
-        let quads: Vec<Quad> = tried.iter().map(|i| rows[*i].quad.with_height(pass.height)).collect();
+        let is_tried = |i: &usize| match pass {
+            Pass::Unseen => self.looks[*i].is_empty(),
+            Pass::Seen { .. } | Pass::Fillers => rows[*i].seen,
+        };
+        let tried: Vec<usize> = (0..rows.len()).filter(is_tried).collect();
+        if matches!(pass, Pass::Fillers | Pass::Unseen) {
+            for at in &tried {
+                self.fillers[*at] = fillers::measure(picture, &rows[*at].quad)?;
+            }
+        }
+        let height = match pass {
+            Pass::Fillers => return Ok(!tried.is_empty()),
+            Pass::Unseen => 1.0,
+            Pass::Seen { height } => height,
+        };
+        let quads: Vec<Quad> = tried.iter().map(|i| rows[*i].quad.with_height(height)).collect();
         if tried.is_empty() || !look.may_read_carefully(&quads) {
             return Ok(false);
         }
@@ -199,33 +244,38 @@ fn frames_of(page: &Page, rows: &[&Row], networks: &mut Networks) -> Result<Vec<
 /// Groups of rows on a page that are tried as zones.
 const MOST_ZONES: usize = 2;
 
-/// One way of cutting out the rows of a zone.
-pub(crate) struct Pass {
-    /// Times the height that was found.
-    height: f32,
-    /// Where a row would only be, beside those that were seen.
-    unseen: bool,
+/// One way of looking at the rows of a zone.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Pass {
+    /// Those that were found, cut out so many times as high as they were found.
+    Seen { height: f32 },
+    /// Where a row would only be, beside those that were found.
+    Unseen,
+    /// The shapes of fillers on those that were found.
+    Fillers,
 }
 
 impl Pass {
-    /// A closer look, or one at rows that were not seen, is worth its price only where fillers are; a row that stands alone
-    /// only where it can be a driving licence's.
-    fn is_worth_it(&self, candidate: &Candidate) -> bool {
-        let seen = candidate.rows.iter().filter(|row| row.seen).count();
-        let closer = self.unseen || (self.height - 1.0).abs() > f32::EPSILON;
-        (!closer || candidate.fillers > 0) && (self.unseen || seen > 1 || candidate.one_line)
+    /// A closer look, or one at rows that were not seen, is worth its price only where fillers are, or what may be a zone; a row that
+    /// stands alone only where it can be a driving licence's.
+    fn is_worth_it(self, looked: &Looked) -> bool {
+        let Looked { candidate, .. } = looked;
+        let together = candidate.rows.iter().filter(|row| row.seen).count() > 1 || candidate.one_line;
+        let promising = candidate.fillers > 0 || looked.plausible;
+        match self {
+            Self::Seen { height: 1.0 } | Self::Fillers => together,
+            Self::Seen { .. } => promising && together,
+            Self::Unseen => promising,
+        }
     }
 }
 
 /// The rows as they were found. This is enough for most pages, and cheap enough to try both ways up.
-pub(crate) const AS_FOUND: [Pass; 1] = [Pass { height: 1.0, unseen: false }];
+pub(crate) const AS_FOUND: [Pass; 1] = [Pass::Seen { height: 1.0 }];
 
 /// Each of these is made only when those before it found nothing valid.
-pub(crate) const OTHERWISE: [Pass; 3] = [
-    Pass { height: 1.0, unseen: true },
-    Pass { height: 0.8, unseen: false },
-    Pass { height: 1.25, unseen: false },
-];
+pub(crate) const OTHERWISE: [Pass; 4] =
+    [Pass::Fillers, Pass::Unseen, Pass::Seen { height: 0.8 }, Pass::Seen { height: 1.25 }];
 
 #[cfg(test)]
 mod tests {
@@ -253,7 +303,7 @@ mod tests {
                 let of_this_row = if line == CARD[0] { &noise } else { &Noise::none() };
                 looks.push(frames_of(line, of_this_row));
             }
-            search.weigh(0, &AS_FOUND[0], &limits, Date::constant(2026, 11, 26));
+            search.weigh(0, AS_FOUND[0], &limits, Date::constant(2026, 11, 26));
         }
         search
     }

@@ -103,6 +103,21 @@ impl Frames {
         Self(rows)
     }
 
+    /// With what is known of fillers by their shape: the nats by which one stands at places at equal distances from end to end. Whatever
+    /// else was seen there was seen of the filler.
+    pub(crate) fn with_fillers(&self, nats: &[f32]) -> Self {
+        let (mut rows, count) = (self.0.clone(), self.0.len());
+        for (at, row) in rows.iter_mut().enumerate() {
+            let Some(nats) = nats.get((2 * at + 1) * nats.len() / (2 * count)) else { continue };
+            let share = 1.0 - (-nats).exp();
+            for other in 0..usize::from(FILLER) {
+                row[usize::from(FILLER)] += share * row[other];
+                row[other] *= 1.0 - share;
+            }
+        }
+        Self(rows)
+    }
+
     pub(crate) fn rows(&self) -> &[[f32; SYMBOLS + 1]] {
         &self.0
     }

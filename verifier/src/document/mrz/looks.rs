@@ -4,7 +4,7 @@
 use super::Looks;
 use super::alphabet::SYMBOLS;
 use super::lattice::{self, LineReading};
-use super::layout::Cell;
+use super::layout::{Cell, Class};
 
 /// Nats of fit that make one look e times as credible as another. Frames that lie beside each other are not independent, so a
 /// nat of fit is worth less than one of evidence; a row that was cut out badly is ten to thirty nats behind.
@@ -28,9 +28,15 @@ pub(super) struct RowReading {
 ///
 /// The means that were compared are in decision 0107.
 pub(super) fn read_line(looks: &Looks<'_>, line: &[Cell]) -> Option<RowReading> {
+    // In a number as many zeros may follow each other.
+    let of_letters = line.iter().all(|cell| cell.class() == Class::Letters);
     let readings: Vec<(LineReading, usize)> = looks
+        .frames
         .iter()
-        .filter_map(|frames| lattice::read_line(frames, line).map(|reading| (reading, frames.rows().len())))
+        .filter_map(|frames| {
+            let frames = if of_letters { &frames.with_fillers(looks.fillers) } else { *frames };
+            Some((lattice::read_line(frames, line)?, frames.rows().len()))
+        })
         .collect();
     let (best, frames) = readings.iter().max_by(|(a, _), (b, _)| a.fit.total_cmp(&b.fit))?;
     let weight = |reading: &LineReading| ((reading.fit - best.fit) / TEMPER).exp();

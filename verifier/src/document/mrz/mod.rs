@@ -190,8 +190,21 @@ impl Zone {
 /// specimens of the tuning half had up to 0.001, most of them the 0.0002 of no trace at all.
 const TRACE: f32 = 0.005;
 
-/// What was seen on one row: by different recognisers, or cut out in different ways.
-pub(crate) type Looks<'a> = Vec<&'a Frames>;
+/// What was seen on one row.
+#[derive(Clone, Default)]
+pub(crate) struct Looks<'a> {
+    /// By different recognisers, or cut out in different ways.
+    pub(crate) frames: Vec<&'a Frames>,
+    /// Nats by which a filler stands there rather than a letter of a name, at places at equal distances from end to end, by the shapes.
+    /// Empty where nothing is known of that.
+    pub(crate) fillers: &'a [f32],
+}
+
+impl<'a> FromIterator<&'a Frames> for Looks<'a> {
+    fn from_iter<I: IntoIterator<Item = &'a Frames>>(frames: I) -> Self {
+        Self { frames: frames.into_iter().collect(), fillers: &[] }
+    }
+}
 
 /// Reads one to three rows of text as a machine-readable zone, whichever format fits. `None` when no format does at all.
 /// `today` settles the century of two-digit years.
@@ -255,7 +268,7 @@ fn read_as(format: MrzFormat, rows: &[Looks<'_>], limits: &ReadingThresholds, to
 
 /// Cheap reasons to leave out a format: a line is too long for it, or the first letter is another one.
 fn is_possible(layout: &Layout, rows: &[Looks<'_>]) -> bool {
-    if layout.format == MrzFormat::D1 && !rows[0].iter().any(|look| look.greedy().contains("FRA")) {
+    if layout.format == MrzFormat::D1 && !rows[0].frames.iter().any(|look| look.greedy().contains("FRA")) {
         return false;
     }
     let Cell::OneOf(code) = layout.cells[0] else { return true };
@@ -263,7 +276,8 @@ fn is_possible(layout: &Layout, rows: &[Looks<'_>]) -> bool {
         |row: &[f32; SYMBOLS + 1]| (0..SYMBOLS).any(|s| code & (1 << s) != 0 && row[s] > FIRST_LETTER);
     let begins = |look: &Frames| look.rows()[..look.rows().len() / 4].iter().any(shown);
     let fits = |look: &Frames| look.greedy().len() <= layout.width + EXCESS;
-    rows[0].iter().any(|look| begins(look)) && rows.iter().all(|looks| looks.iter().any(|look| fits(look)))
+    rows[0].frames.iter().any(|look| begins(look))
+        && rows.iter().all(|looks| looks.frames.iter().any(|look| fits(look)))
 }
 
 /// Probability from which a frame may show the first letter of the document code.

@@ -27,7 +27,7 @@ fn read(lines: &[&str], noise: &[Noise]) -> Zone {
 
 fn try_read(lines: &[&str], noise: &[Noise]) -> Option<Zone> {
     let frames: Vec<Frames> = lines.iter().zip(noise).map(|(line, noise)| frames_of(line, noise)).collect();
-    read_zone(&frames.iter().map(|frames| vec![frames]).collect::<Vec<_>>(), &limits(), TODAY)
+    read_zone(&frames.iter().map(|frames| Looks::from_iter([frames])).collect::<Vec<_>>(), &limits(), TODAY)
 }
 
 fn clearly(lines: &[&str]) -> Zone {
@@ -250,6 +250,36 @@ fn a_name_without_a_single_filler_is_misread() {
     assert!(!zone.reading.valid && zone.reading.lines.is_empty());
 }
 
+/// Five nats for a filler at each one of a line.
+fn by_shape(line: &str) -> Vec<f32> {
+    line.chars().map(|c| if c == '<' { 5.0 } else { 0.0 }).collect()
+}
+
+#[test]
+fn fillers_that_are_seen_as_letters_are_fillers_where_they_have_the_shape() {
+    let as_letters = |line: &str| -> Vec<(usize, char, f32)> {
+        let fillers = line.match_indices('<').map(|(at, _)| at);
+        fillers.map(|at| (at, ['K', 'E', 'C'][at % 3], 0.99)).collect()
+    };
+    let name = frames_of(TD3[0], &Noise { confusions: as_letters(TD3[0]), ..Noise::none() });
+    let numbers = frames_of(TD3[1], &Noise::none());
+    let shapes = TD3.map(by_shape);
+    let read = |fillers| {
+        let name = Looks { frames: vec![&name], fillers };
+        read_zone(&[name, Looks::from_iter([&numbers])], &limits(), TODAY).unwrap().reading
+    };
+    assert!(!read(&[]).valid);
+    assert_eq!(read(&shapes[0]).lines, TD3);
+}
+
+#[test]
+fn what_is_alike_in_a_line_of_numbers_may_be_zeros() {
+    let [name, numbers] = TD3.map(|line| frames_of(line, &Noise::none()));
+    let alike = vec![5.0; TD3[1].len()];
+    let rows = [Looks::from_iter([&name]), Looks { frames: vec![&numbers], fillers: &alike }];
+    assert_eq!(read_zone(&rows, &limits(), TODAY).unwrap().reading.lines, TD3);
+}
+
 #[test]
 fn what_two_recognisers_see_differently_is_not_certain_however_sure_each_is() {
     // B and D are 8 and 0 to one of them: the changes cancel in both sums, so that no digit contradicts either.
@@ -261,18 +291,21 @@ fn what_two_recognisers_see_differently_is_not_certain_however_sure_each_is() {
     let misread = format!("80{}", &line[2..]);
     let name = frames_of(TD3[0], &Noise::none());
     let [right, wrong] = [&line, &misread].map(|line| frames_of(line, &Noise::none()));
-    let read = |looks: Looks<'_>| read_zone(&[vec![&name], looks], &limits(), TODAY).unwrap().reading;
-    assert_eq!(read(vec![&right]).lines[1], line);
-    assert_eq!(read(vec![&wrong]).lines[1], misread, "alone it is believed");
-    assert!(!read(vec![&wrong, &right]).valid);
-    assert_eq!(read(vec![&right, &right]).lines[1], line);
+    let read = |looks: &[&Frames]| {
+        let rows = [Looks::from_iter([&name]), looks.iter().copied().collect()];
+        read_zone(&rows, &limits(), TODAY).unwrap().reading
+    };
+    assert_eq!(read(&[&right]).lines[1], line);
+    assert_eq!(read(&[&wrong]).lines[1], misread, "alone it is believed");
+    assert!(!read(&[&wrong, &right]).valid);
+    assert_eq!(read(&[&right, &right]).lines[1], line);
 }
 
 #[test]
 fn a_look_that_missed_the_row_does_not_spoil_one_that_did_not() {
     let rows = TD3.map(|line| frames_of(line, &Noise::none()));
     let elsewhere = frames_of("PASSPORT PASSEPORT REISEPASS".replace(' ', "").as_str(), &Noise::none());
-    let looks = [vec![&rows[0], &elsewhere], vec![&rows[1]]];
+    let looks = [Looks::from_iter([&rows[0], &elsewhere]), Looks::from_iter([&rows[1]])];
     assert_eq!(read_zone(&looks, &limits(), TODAY).unwrap().reading.lines, TD3);
 }
 
