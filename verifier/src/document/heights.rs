@@ -12,6 +12,7 @@ use super::mrz::alphabet::{DIGITS, FILLER, Symbol};
 use super::mrz::homoglyph;
 use super::quality::{median, percentile};
 use super::text::Quad;
+use super::trend::trend;
 use super::zone::Found;
 use crate::image::Picture;
 
@@ -28,8 +29,6 @@ const NOMINAL: [f32; 36] = [
 const CUT: f32 = 1.7;
 /// Digits that a row must have beside the one that is asked about.
 const FEWEST_DIGITS: usize = 5;
-/// Share of a character's height below which its measured spread is not believed.
-const LEAST_SPREAD: f32 = 0.004;
 
 /// Likelihood of any height, beside that of the nominal one: dirt, a shadow or an edge is measured with a character. Of 228 zeros of
 /// `mrz-dev` one was clearly as tall as an O. No character speaks for another with more than this leaves, 5.5 nats.
@@ -100,8 +99,10 @@ fn decide(nats: &[(usize, f32)], agrees: impl Fn(&[usize]) -> bool) -> Decided {
     agreeing.sort_by(|a, b| sum(b).total_cmp(&sum(a)));
     let [best, others @ ..] = &agreeing[..] else { return Decided::Keep };
     let margin = sum(best) - others.first().map_or(0.0, |next| sum(next).max(0.0));
+    // Of many sets that agree one leans a little way by chance.
+    let by_chance = (agreeing.iter().filter(|(columns, _)| !columns.is_empty()).count() as f32).ln();
     let (columns, nats) = best;
-    if columns.is_empty() {
+    if columns.is_empty() || sum(best) < by_chance {
         Decided::Keep
     } else if margin >= CONTRADICTED && nats.iter().all(|nats| *nats > 0.0) {
         Decided::Exchange { columns: columns.clone(), nats: margin }
@@ -240,30 +241,6 @@ fn extent(cell: ArrayView2<'_, u8>) -> Option<f32> {
     Some((last - first) as f32 + beyond(first, above) + beyond(last, below))
 }
 
-/// What a straight line through points, that some do not fit, has at `x`, and the spread of those that do: least squares, each
-/// weighed by Cauchy's function of how far off it is.
-fn trend(points: &[(f32, f32)], x: f32) -> Option<(f32, f32)> {
-    let mut weights = vec![1.0f32; points.len()];
-    let mut ended = None;
-    for _ in 0..6 {
-        let sum = |of: &dyn Fn(f32, f32) -> f32| -> f32 {
-            points.iter().zip(&weights).map(|((x, y), weight)| weight * of(*x, *y)).sum()
-        };
-        let all = sum(&|_, _| 1.0);
-        let (mean_x, mean_y) = (sum(&|x, _| x) / all, sum(&|_, y| y) / all);
-        let along = sum(&|x, _| (x - mean_x).powi(2));
-        let slope = sum(&|x, y| (x - mean_x) * (y - mean_y)) / along.max(f32::EPSILON);
-        let at = |x: f32| mean_y + slope * (x - mean_x);
-        let off = |(x, y): &(f32, f32)| (y - at(*x)).abs();
-        let typical = median(points.iter().map(|(_, y)| *y).collect());
-        // 1.48 makes a standard deviation of a median of deviations, if they are normal.
-        let spread = (1.48 * median(points.iter().map(off).collect())).max(LEAST_SPREAD * typical);
-        ended = Some((at(x), spread));
-        weights = points.iter().map(|point| 1.0 / (1.0 + (off(point) / (2.0 * spread)).powi(2))).collect();
-    }
-    ended.filter(|(scale, _)| *scale > 0.0)
-}
-
 /// The level that this share of a strip does not exceed.
 fn level(levels: ArrayView2<'_, u8>, share: f32) -> f32 {
     percentile(&mut levels.iter().copied().collect::<Vec<u8>>(), share).into()
@@ -357,6 +334,14 @@ mod tests {
         };
         assert_eq!(of(-3.5), Decided::Exchange { columns: vec![5], nats: 4.5 });
         assert_eq!(of(-2.0), Decided::Retract);
+    }
+
+    #[test]
+    fn of_many_sets_that_agree_one_leans_a_little_by_chance() {
+        let of = |nats| decide(&[(3, nats), (4, -1.0), (5, -1.0)], |_| true);
+        assert_eq!(of(0.5), Decided::Keep);
+        assert_eq!(of(2.5), Decided::Retract);
+        assert_eq!(decide(&[(3, 0.5)], |_| true), Decided::Retract, "the only one");
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod region;
 mod rows;
 mod signals;
 mod text;
+mod trend;
 mod views;
 mod visual;
 mod zone;
@@ -311,8 +312,8 @@ fn is_believed(
     {
         return false;
     }
-    // What is left of a letter makes another one, and no check digit covers the names.
-    if covered && !confirmed {
+    // What is left of a letter makes another one, as does a blur that makes letters of fillers, and no check digit covers the names.
+    if (covered || found.effort == Effort::Shapes) && !confirmed {
         return false;
     }
     // No check digit covers the code of a state, and no print is compared with it.
@@ -437,6 +438,12 @@ mod tests {
         believes(&print(), 0.05, Effort::Careful, true);
         believes(&VisualFields::default(), 0.05, Effort::FirstSight, false);
         believes(&VisualFields::default(), 0.4, Effort::FirstSight, true);
+    }
+
+    #[test]
+    fn a_zone_whose_fillers_were_told_by_their_shape_is_believed_only_with_what_is_printed() {
+        believes(&print(), 0.4, Effort::Shapes, true);
+        believes(&VisualFields { given_names: None, ..print() }, 0.4, Effort::Shapes, false);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::Error;
 use super::line::{grey_cut, grey_strip};
 use super::quality::percentile;
 use super::text::Quad;
+use super::trend::trend;
 use crate::image::Picture;
 
 /// Characters at the end of a row that its paper and its ink are measured on.
@@ -72,15 +73,21 @@ pub(crate) fn is_covered(picture: &Picture, row: &Quad, characters: usize) -> Re
         }
         let level =
             |rows: Range<usize>, share| percentile(&mut flat(levels.slice(s![rows, columns.clone()])), share);
-        ends.push([level(beside.clone(), 0.5), level(within.clone(), STROKES)]);
-        ends.push([level(mirrored(beside.clone()), 0.5), level(mirrored(within.clone()), STROKES)]);
+        for [beside, within] in
+            [[beside.clone(), within.clone()], [mirrored(beside.clone()), mirrored(within.clone())]]
+        {
+            ends.push((cell as f32, [level(beside, 0.5), level(within, STROKES)].map(f32::from)));
+        }
     }
     let mut middle = flat(levels.slice(s![height * 2 / 5..height * 3 / 5, ..]));
-    let mut all_beside: Vec<u8> = ends.iter().map(|[beside, _]| *beside).collect();
-    let (paper, ink) = (percentile(&mut all_beside, 0.5), percentile(&mut middle, 0.03));
-    let same = SAME_PAPER * f32::from(paper.saturating_sub(ink));
-    let is_paper = |level: &u8| f32::from(level.abs_diff(paper)) <= same;
-    Ok(ends.iter().any(|end| !end.iter().any(is_paper)))
+    let ink = f32::from(percentile(&mut middle, 0.03));
+    // The light may fall off along the row.
+    let paper: Vec<(f32, f32)> = ends.iter().map(|(cell, [beside, _])| (*cell, *beside)).collect();
+    Ok(ends.iter().any(|(cell, levels)| {
+        let Some((paper, _)) = trend(&paper, *cell) else { return false };
+        let is_paper = |level: &f32| (level - paper).abs() <= SAME_PAPER * (paper - ink).max(0.0);
+        !levels.iter().any(is_paper)
+    }))
 }
 
 #[cfg(test)]
@@ -131,5 +138,15 @@ mod tests {
             is_covered(&Picture::from_rgb(rgb), &row, 10).unwrap()
         };
         assert_eq!([30, 34, 40, 48].map(finger), [true, true, false, false], "from below");
+    }
+
+    #[test]
+    fn light_that_falls_off_along_a_row_covers_nothing() {
+        let (picture, row) = row_on_paper_until(160);
+        let mut rgb = picture.rgb().clone();
+        for (x, _, pixel) in rgb.enumerate_pixels_mut() {
+            pixel.0 = pixel.0.map(|level| (f32::from(level) * (1.0 - x as f32 / 200.0)) as u8);
+        }
+        assert!(!is_covered(&Picture::from_rgb(rgb), &row, 10).unwrap());
     }
 }
