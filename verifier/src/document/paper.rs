@@ -53,7 +53,7 @@ const WITHIN: [f32; 2] = [0.25, 0.37];
 /// Share of what is within that may be ink and its blur. Between two characters there is more paper than what is left.
 const STROKES: f32 = 0.8;
 
-/// Whether something else than paper lies over the upper or lower end of one of the characters of this row of so many. It comes from above
+/// Whether something darker than paper lies over the upper or lower end of one of the characters of this row of so many. It comes from above
 /// or below: a next row or a picture there that ends before the character covers nothing.
 pub(crate) fn is_covered(picture: &Picture, row: &Quad, characters: usize) -> Result<bool, Error> {
     let cut = grey_cut(&picture.mat()?, &row.with_height(AROUND))?;
@@ -81,11 +81,11 @@ pub(crate) fn is_covered(picture: &Picture, row: &Quad, characters: usize) -> Re
     }
     let mut middle = flat(levels.slice(s![height * 2 / 5..height * 3 / 5, ..]));
     let ink = f32::from(percentile(&mut middle, 0.03));
-    // The light may fall off along the row.
+    // The light may fall off along the row, and paper be brighter where nothing is printed below the zone. Hands are darker.
     let paper: Vec<(f32, f32)> = ends.iter().map(|(cell, [beside, _])| (*cell, *beside)).collect();
     Ok(ends.iter().any(|(cell, levels)| {
         let Some((paper, _)) = trend(&paper, *cell) else { return false };
-        let is_paper = |level: &f32| (level - paper).abs() <= SAME_PAPER * (paper - ink).max(0.0);
+        let is_paper = |level: &f32| paper - level <= SAME_PAPER * (paper - ink).max(0.0);
         !levels.iter().any(is_paper)
     }))
 }
@@ -138,6 +138,16 @@ mod tests {
             is_covered(&Picture::from_rgb(rgb), &row, 10).unwrap()
         };
         assert_eq!([30, 34, 40, 48].map(finger), [true, true, false, false], "from below");
+    }
+
+    #[test]
+    fn bare_paper_beside_a_printed_ground_covers_nothing() {
+        let (picture, row) = row_on_paper_until(160);
+        let mut rgb = picture.rgb().clone();
+        for (_, _, pixel) in rgb.enumerate_pixels_mut().filter(|(x, ..)| *x >= 30) {
+            pixel.0 = pixel.0.map(|level| level / 10 * 7);
+        }
+        assert!(!is_covered(&Picture::from_rgb(rgb), &row, 10).unwrap());
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub(crate) enum Effort {
     FirstSight,
     /// Both recognisers looked at it.
     Careful,
-    /// And fillers were told from letters by their shape.
+    /// And it took the shape of fillers to tell them from letters.
     Shapes,
 }
 
@@ -135,11 +135,14 @@ impl Search {
             if unseen && group.iter().all(|row| candidate.rows[*row].seen) {
                 continue;
             }
-            let seen: Vec<Looks<'_>> = group
-                .iter()
-                .map(|row| Looks { frames: looks[*row].iter().collect(), fillers: &fillers[*row] })
-                .collect();
-            let zone = read_zone(&seen, limits, today);
+            let read = |by_shape: bool| {
+                let of = |row: &usize| Looks {
+                    frames: looks[*row].iter().collect(),
+                    fillers: if by_shape { &fillers[*row] } else { &[] },
+                };
+                read_zone(&group.iter().map(of).collect::<Vec<_>>(), limits, today)
+            };
+            let zone = read(true);
             let Some(mut zone) = zone else { continue };
             if zone.is_plausible() {
                 *plausible = true;
@@ -152,8 +155,9 @@ impl Search {
             readings.push((group.to_vec(), zone.reading.clone()));
             if self.best.as_ref().is_none_or(|best| zone.rank() > best.zone.rank()) {
                 let quads = group.iter().map(|row| candidate.rows[*row].quad).collect();
-                let by_shape = group.iter().any(|row| !fillers[*row].is_empty());
-                let effort = if by_shape { Effort::Shapes } else { Effort::Careful };
+                let without_shapes = group.iter().all(|row| fillers[*row].is_empty())
+                    || read(false).is_some_and(|other| other.reading.lines == zone.reading.lines);
+                let effort = if without_shapes { Effort::Careful } else { Effort::Shapes };
                 self.best = Some(Found { zone, quads, effort });
             }
         }
