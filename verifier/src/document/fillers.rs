@@ -157,7 +157,10 @@ impl Strip {
             let steps = run.places.len();
             let y = run.places[steps - 1].y;
             let next = Place { x: last.x - (run.pitch * steps as f32).round() as isize, y };
-            let Some((_, found)) = self.best(&shape, next, STRAY).filter(|(like, _)| *like >= ALIKE) else {
+            let before = run.places[steps - 1].x - core_width(run.pitch) as isize / 2;
+            let Some((_, found)) =
+                self.best(&shape, next, STRAY).filter(|(like, found)| *like >= ALIKE && found.x < before)
+            else {
                 return Some(run);
             };
             run.places.push(found);
@@ -238,6 +241,16 @@ mod tests {
         for sinks in [0.0, 7.0, -7.0] {
             let found = fillers(&row("P<UKKEEHEK<<KEKEHK<EHEK<<<<<<<<<<<<<<<<<<<<<", sinks)).unwrap();
             assert_eq!(found, ".<........<<......<....<<<<<<<<<<<<<<<<<<<<<", "{sinks}");
+        }
+    }
+
+    #[test]
+    fn what_is_alike_everywhere_is_no_row_of_fillers_however_short() {
+        for width in 1..200 {
+            let waves =
+                Array2::from_shape_fn((48, width), |(y, x)| (x as f32 / 9.0).sin() + (y as f32 / 7.0).cos());
+            assert_eq!(Strip(waves).nats(), None, "{width}");
+            assert_eq!(Strip(Array2::from_elem((48, width), 200.0)).nats(), None, "{width}");
         }
     }
 
