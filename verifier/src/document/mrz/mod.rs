@@ -57,9 +57,9 @@ impl Zone {
         (self.reading.valid, self.fit / self.frames.max(1) as f32)
     }
 
-    /// Whether the number holds a G or a 6.
+    /// Whether the number holds a G or a 6 that may be the other one.
     pub(crate) fn has_twins(&self) -> bool {
-        self.fields.as_ref().is_some_and(|fields| fields.number.contains(TWINS))
+        self.fields.as_ref().is_some_and(|fields| has_twins(&fields.number))
     }
 
     /// Whether the issuer's code is one of a state.
@@ -385,6 +385,18 @@ fn leans_on_certainty(
 
 /// One shape in a blurred picture, and one value modulo ten.
 const TWINS: [char; 2] = ['G', '6'];
+
+/// Digits beside a 6, after a digit and with nothing else up to the end of the number, from which the 6 is a digit too: where letters may
+/// stand anywhere, four others are digits in one number of 168.
+const NUMERIC: usize = 4;
+
+fn has_twins(number: &str) -> bool {
+    let digits = number.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let is_numeric = digits.len() > NUMERIC && digits.chars().all(|c| c.is_ascii_digit());
+    // The first of them may be the last of the letters.
+    let settled = if is_numeric { &digits[1..] } else { "" };
+    number[..number.len() - settled.len()].contains(TWINS)
+}
 
 /// Check digits that a layout must have for a repair to lean on, or for a character to be as uncertain as a covered one may be.
 const FEWEST_FOR_REPAIR: usize = 3;

@@ -237,6 +237,17 @@ fn a_pair_that_no_digit_can_tell_apart_is_never_guessed() {
 }
 
 #[test]
+fn a_6_among_digits_up_to_the_end_of_a_number_is_no_g() {
+    for number in ["S00020678", "X1234567", "AB0126000", "ABC016000"] {
+        assert!(!has_twins(number), "{number}");
+    }
+    for number in ["C01X6T475", "61234567", "G1234567", "S6000208", "S00G0208", "AB6012C", "AB1260", "XG"] {
+        assert!(has_twins(number), "{number}");
+    }
+    assert!(!has_twins("C01X0T47"));
+}
+
+#[test]
 fn a_name_that_is_unclear_is_not_reported_because_no_digit_covers_it() {
     let zone = read(&TD3, &confused(0, &[(6, 'P', 0.5)]));
     assert!(!zone.reading.valid && zone.reading.lines.is_empty() && zone.fields.is_none());
