@@ -36,6 +36,8 @@ const STRAY: f32 = 0.004;
 
 /// Nats by which the heights have to speak for one set of exchanges rather than the next: see decision 0124.
 const CONTRADICTED: f32 = 4.0;
+/// And for any where the digits agree with what was read: few issuers have numbers with an O or an I.
+const AGAINST_WHAT_AGREES: f32 = 6.0;
 
 /// Takes an O of the number for a 0, or the other way round, and the same of I and 1, where the heights of the characters say so and
 /// all digits agree. Where they agree with both and the heights, taken together, lean to the other symbols without being clear for each
@@ -101,10 +103,12 @@ fn decide(nats: &[(usize, f32)], agrees: impl Fn(&[usize]) -> bool) -> Decided {
     let margin = sum(best) - others.first().map_or(0.0, |next| sum(next).max(0.0));
     // Of many sets that agree one leans a little way by chance.
     let by_chance = (agreeing.iter().filter(|(columns, _)| !columns.is_empty()).count() as f32).ln();
+    let as_read = agreeing.iter().any(|(columns, _)| columns.is_empty());
+    let least = if as_read { AGAINST_WHAT_AGREES } else { CONTRADICTED };
     let (columns, nats) = best;
     if columns.is_empty() || sum(best) < by_chance {
         Decided::Keep
-    } else if margin >= CONTRADICTED && nats.iter().all(|nats| *nats > 0.0) {
+    } else if margin >= least && nats.iter().all(|nats| *nats > 0.0) {
         Decided::Exchange { columns: columns.clone(), nats: margin }
     } else {
         Decided::Retract
@@ -316,7 +320,7 @@ mod tests {
     fn what_cancels_in_the_digits_is_exchanged_only_where_the_heights_of_each_say_so() {
         let of = |first, second| decide(&[(5, first), (9, -5.5), (12, second)], cancel);
         assert_eq!(of(5.5, 2.5), Decided::Exchange { columns: vec![5, 12], nats: 8.0 });
-        assert_eq!(of(1.0, 2.5), Decided::Retract, "not clear");
+        assert_eq!(of(2.5, 2.5), Decided::Retract, "not clear enough against digits that agree");
         assert_eq!(of(5.5, -0.5), Decided::Retract, "one of them clearly, the other one not");
         assert_eq!(of(3.0, -3.5), Decided::Keep);
         assert_eq!(of(0.0, 0.0), Decided::Keep, "nothing could be measured");
