@@ -6,7 +6,7 @@ use super::quality::median;
 const LEAST_SPREAD: f32 = 0.004;
 
 /// What a straight line through points, that some do not fit, has at `x`, and the spread of those that do: least squares, each
-/// weighed by Cauchy's function of how far off it is.
+/// weighed by Cauchy's function of how far off it is. `None` where that is not above zero: nothing that is measured here is.
 pub(super) fn trend(points: &[(f32, f32)], x: f32) -> Option<(f32, f32)> {
     let mut weights = vec![1.0f32; points.len()];
     let mut ended = None;
@@ -26,5 +26,5 @@ pub(super) fn trend(points: &[(f32, f32)], x: f32) -> Option<(f32, f32)> {
         ended = Some((at(x), spread));
         weights = points.iter().map(|point| 1.0 / (1.0 + (off(point) / (2.0 * spread)).powi(2))).collect();
     }
-    ended.filter(|(scale, _)| *scale > 0.0)
+    ended.filter(|(value, _)| *value > 0.0)
 }
