@@ -386,6 +386,21 @@ pub struct ReadingThresholds {
     pub filler_share: [f32; 2],
     /// Probability of every character of a text of the visual zone.
     pub min_visual: f32,
+    /// What is enough of a zone whose number, names and dates are all printed as it has them. Without it, the above.
+    #[serde(default)]
+    pub printed: Option<PrintedThresholds>,
+}
+
+/// When a zone that is not clear by itself counts as read beside the same in print.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrintedThresholds {
+    /// Probability of a character of the names.
+    pub min_character: f32,
+    /// Probability of all characters of the name line together.
+    pub min_name: f32,
+    /// Distance in nats from the best text that all digits confirm to the next one.
+    pub min_margin: f32,
 }
 
 macro_rules! personal_debug {

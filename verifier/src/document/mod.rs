@@ -1,6 +1,7 @@
 //! Reading an identity document: from pictures to an observation. What it means is
 //! [`reinstate_domain::document::judge`]'s business.
 
+mod belief;
 mod fillers;
 mod frame;
 mod heights;
@@ -23,7 +24,7 @@ use std::borrow::Cow;
 
 use jiff::civil::Date;
 use reinstate_domain::document::{
-    ComparedField, DocumentObservation, DocumentThresholds, MrzFields, MrzFormat, compare_zones,
+    DocumentObservation, DocumentThresholds, MrzFields, MrzFormat, compare_zones,
 };
 use reinstate_domain::evidence::ModelRef;
 
@@ -32,13 +33,14 @@ use crate::image::Picture;
 use crate::models::{self, Bundle, Role};
 use crate::recognise::{FaceDetection, TextDetection, TextRecognition};
 use crate::timing::Timings;
+use belief::{Beside, is_believed, is_printed};
 use heights::tell_homoglyphs_apart;
 use page::{Page, read_page};
 use portrait::{Surroundings, find_portrait};
 use region::Region;
 use views::{Look, find_zone};
-use visual::{FoundZone, VisualZone, a_century_before, as_in_zone, read_visual, states_all};
-use zone::{Effort, Found};
+use visual::{FoundZone, VisualZone, a_century_before, read_visual};
+use zone::Found;
 
 /// The examination could not be made. What is wrong with a picture is no error: the observation says it.
 #[derive(Debug, thiserror::Error)]
@@ -165,6 +167,7 @@ impl DocumentReader {
             timings
                 .measure("read_mrz", || tell_homoglyphs_apart(found, &pages[*side].picture, limits, today))?;
         }
+        let supposed = found.as_mut().is_some_and(|(_, found)| found.zone.suppose());
         let fields = found.as_ref().and_then(|(_, found)| found.zone.fields.clone());
         let zone = found.as_ref().map(|(side, found)| FoundZone {
             side: *side,
@@ -172,16 +175,18 @@ impl DocumentReader {
             extent: Region::above(&found.quads).filter(|_| has_one_side(found.zone.reading.format)),
         });
         let extent = zone.as_ref().and_then(|zone| zone.extent);
-        let VisualZone { fields: visual, names_differ } = timings.measure("read_visual", || {
-            read_visual(
-                &mut pages,
-                zone.as_ref(),
-                fields.as_ref(),
-                look.networks,
-                &look.thresholds.reading,
-                today,
-            )
+        let limits = &look.thresholds.reading;
+        let (visual, is_confirmed) = timings.measure("read_visual", || {
+            let mut read = |fields: Option<&MrzFields>| {
+                read_visual(&mut pages, zone.as_ref(), fields, look.networks, limits, today)
+            };
+            let visual = read(fields.as_ref())?;
+            match &fields {
+                Some(fields) if supposed && !is_printed(fields, &visual.fields) => Ok((read(None)?, false)),
+                _ => Ok::<_, Error>((visual, true)),
+            }
         })?;
+        let VisualZone { fields: visual, names_differ, number_lacks_an_end } = visual;
         observation.visual = visual;
         if let Some(fields) = found.as_mut().and_then(|(_, found)| found.zone.fields.as_mut()) {
             settle_century(fields, observation.visual.birth_date);
@@ -200,8 +205,10 @@ impl DocumentReader {
         }
         if let Some((side, mut found)) = found {
             let covered = is_covered(&found, &pages[side].picture)?;
-            if names_differ
-                || !is_believed(&found, covered, &observation, look.thresholds)
+            let beside = Beside { observation: &observation, covered, number_lacks_an_end };
+            if !is_confirmed
+                || names_differ
+                || !is_believed(&found, &beside, look.thresholds)
                 || !is_whole(&found, &pages[side].picture)?
             {
                 found.zone.retract();
@@ -258,76 +265,6 @@ fn is_covered(found: &Found, picture: &Picture) -> Result<bool, Error> {
     Ok(false)
 }
 
-/// Whether a zone may count as read beside this visual zone, in a picture of this sharpness. Blur makes one letter of another and
-/// leaves the recogniser sure of it; where no check digit would notice, the visual zone has to say the same.
-fn is_believed(
-    found: &Found,
-    covered: bool,
-    observation: &DocumentObservation,
-    thresholds: &DocumentThresholds,
-) -> bool {
-    let Some(fields) = &found.zone.fields else { return true };
-    let (visual, sharpness) = (&observation.visual, observation.quality.sharpness);
-    let whole = visual.given_names.as_ref().is_some_and(|names| states_all(names, &fields.given_names));
-    // A visual zone whose name is lost may have its number misread in the same way.
-    let confirmed =
-        visual.number.is_some() && visual.surname.is_some() && (whole || fields.given_names.is_empty());
-    let compared = compare_zones(visual, fields, thresholds);
-    let contradicted =
-        |fields: &[ComparedField]| compared.iter().any(|of| !of.agrees && fields.contains(&of.field));
-    // Where the print shows all that the zone says but its number, the number was misread. Where it shows something else, the zone is
-    // another document's.
-    let all_but_number = visual.number.is_none()
-        && visual.surname.is_some()
-        && whole
-        && visual.birth_date.is_some()
-        && visual.expiry_date.is_some()
-        && !contradicted(&[
-            ComparedField::Surname,
-            ComparedField::GivenNames,
-            ComparedField::BirthDate,
-            ComparedField::ExpiryDate,
-        ]);
-    if all_but_number {
-        return false;
-    }
-    // A reflection burns strokes away and a finger hides the beginning of a row, which leaves other letters and no state's code; in a blur
-    // that makes letters of fillers, print is misread as well. A forger who alters a name or a number does none of these: where the print
-    // says otherwise, one of both was misread, which accuses nobody.
-    let obscured = observation.quality.text_glare > 0.0
-        || covered
-        || !found.zone.has_a_states_code()
-        || found.effort == Effort::Shapes;
-    // Of these characters no check digit tells one from all others.
-    if obscured && contradicted(&[ComparedField::Number, ComparedField::Surname, ComparedField::GivenNames]) {
-        return false;
-    }
-    // The print's letter, seen in the zone beside the one that was taken, is no alteration either, whatever made the picture bad.
-    let misread = |field, value: &str, print: Option<&String>| {
-        contradicted(&[field]) && print.is_some_and(|print| found.zone.may_be(value, &as_in_zone(print)))
-    };
-    if misread(ComparedField::Number, &fields.number, visual.number.as_ref())
-        || misread(ComparedField::Surname, &fields.surname, visual.surname.as_ref())
-        || misread(ComparedField::GivenNames, &fields.given_names, visual.given_names.as_ref())
-    {
-        return false;
-    }
-    // What is left of a letter makes another one, as does a blur that makes letters of fillers, and no check digit covers the names.
-    if (covered || found.effort == Effort::Shapes) && !confirmed {
-        return false;
-    }
-    // No check digit covers the code of a state, and no print is compared with it.
-    if observation.quality.is_blurred(thresholds) && !found.zone.has_a_states_code() {
-        return false;
-    }
-    let out_of_focus = sharpness < thresholds.min_sharpness;
-    let soft = thresholds.min_twin_sharpness.is_some_and(|least| sharpness < least);
-    // Where one given name is found and the next is not, that one was misread, here or in the zone.
-    let in_part = visual.surname.is_some() && visual.given_names.is_some() && !whole;
-    let twins = found.zone.has_twins() && found.effort != Effort::FirstSight;
-    confirmed || !(out_of_focus || soft && (twins || in_part))
-}
-
 /// For the fuzz target: frames out of bytes.
 #[cfg(fuzzing)]
 pub(crate) mod fuzz {
@@ -371,156 +308,17 @@ pub(crate) mod fuzz {
 
 #[cfg(test)]
 mod tests {
-    use reinstate_domain::document::VisualFields;
-
-    use super::mrz::testing::{Noise, frames_of};
-    use super::mrz::{Looks, read_zone};
+    use super::visual::testing::daniel;
     use super::*;
-
-    const TODAY: Date = Date::constant(2026, 11, 26);
-
-    fn thresholds() -> DocumentThresholds {
-        Bundle::open(None).unwrap().document_thresholds().clone()
-    }
-
-    fn erikssons(effort: Effort) -> Found {
-        Found { effort, ..erikssons_with(Vec::new()) }
-    }
-
-    /// With other characters seen in its first row: column, character and probability.
-    fn erikssons_with(confusions: Vec<(usize, char, f32)>) -> Found {
-        let rows =
-            ["P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L898902C36UTO7408122F1204159ZE184226B<<<<<10"];
-        let first = Noise { confusions, ..Noise::none() };
-        let frames = [frames_of(rows[0], &first), frames_of(rows[1], &Noise::none())];
-        let looks: Vec<_> = frames.iter().map(|frames| Looks::from_iter([frames])).collect();
-        let zone = read_zone(&looks, &thresholds().reading, TODAY).unwrap();
-        assert!(zone.reading.valid);
-        Found { zone, quads: Vec::new(), effort: Effort::FirstSight }
-    }
-
-    fn beside(visual: VisualFields, sharpness: f32) -> DocumentObservation {
-        let mut observation = DocumentObservation { visual, ..DocumentObservation::default() };
-        observation.quality.sharpness = sharpness;
-        observation
-    }
-
-    fn print() -> VisualFields {
-        VisualFields {
-            number: Some("L898902C3".into()),
-            surname: Some("Eriksson".into()),
-            given_names: Some("Anna Maria".into()),
-            birth_date: Some(Date::constant(1974, 8, 12)),
-            expiry_date: Some(Date::constant(2012, 4, 15)),
-            ..VisualFields::default()
-        }
-    }
 
     #[test]
     fn two_digits_of_a_year_are_of_the_century_that_is_printed() {
         let born = |printed| {
-            let mut fields = erikssons(Effort::FirstSight).zone.fields.unwrap();
+            let mut fields = daniel();
             settle_century(&mut fields, printed);
             fields.birth_date.unwrap()
         };
-        let [in_zone, older, other] = [1974, 1874, 1875].map(|year| jiff::civil::date(year, 8, 12));
+        let [in_zone, older, other] = [1971, 1871, 1872].map(|year| jiff::civil::date(year, 10, 19));
         assert_eq!([Some(older), Some(other), None].map(born), [older, in_zone, in_zone]);
-    }
-
-    #[track_caller]
-    fn believes(visual: &VisualFields, sharpness: f32, effort: Effort, expected: bool) {
-        let observation = beside(visual.clone(), sharpness);
-        assert_eq!(is_believed(&erikssons(effort), false, &observation, &thresholds()), expected);
-    }
-
-    #[test]
-    fn a_zone_is_believed_in_a_blurred_picture_only_with_what_is_printed() {
-        believes(&print(), 0.05, Effort::Careful, true);
-        believes(&VisualFields::default(), 0.05, Effort::FirstSight, false);
-        believes(&VisualFields::default(), 0.4, Effort::FirstSight, true);
-    }
-
-    #[test]
-    fn a_zone_whose_fillers_were_told_by_their_shape_is_believed_only_with_what_is_printed() {
-        believes(&print(), 0.4, Effort::Shapes, true);
-        believes(&VisualFields { given_names: None, ..print() }, 0.4, Effort::Shapes, false);
-    }
-
-    #[test]
-    fn a_number_that_alone_is_not_printed_was_misread() {
-        let print = VisualFields { number: None, ..print() };
-        believes(&print, 0.9, Effort::FirstSight, false);
-        let hardly_legible = VisualFields { birth_date: None, ..print.clone() };
-        believes(&hardly_legible, 0.9, Effort::FirstSight, true);
-        // That is another person's zone.
-        believes(&VisualFields { surname: Some("Bernoulli".into()), ..print }, 0.9, Effort::FirstSight, true);
-    }
-
-    #[test]
-    fn what_the_print_says_otherwise_was_misread_where_the_picture_is_bad_and_forged_where_it_is_clear() {
-        let other_number = VisualFields { number: Some("L898902C5".into()), ..print() };
-        let other_name = VisualFields { surname: Some("Eriksdon".into()), ..print() };
-        for (visual, believed) in [(other_number, false), (other_name, false), (print(), true)] {
-            believes(&visual, 0.9, Effort::FirstSight, true);
-            believes(&visual, 0.9, Effort::Shapes, believed);
-            let mut reflected = beside(visual, 0.9);
-            reflected.quality.text_glare = 0.05;
-            let under_a_reflection =
-                is_believed(&erikssons(Effort::FirstSight), false, &reflected, &thresholds());
-            assert_eq!(under_a_reflection, believed);
-        }
-    }
-
-    #[test]
-    fn a_zone_that_something_lies_over_is_believed_with_what_is_printed_only_and_accuses_nobody() {
-        let believed =
-            |visual| is_believed(&erikssons(Effort::FirstSight), true, &beside(visual, 0.9), &thresholds());
-        assert!(believed(print()));
-        assert!(!believed(VisualFields { given_names: None, ..print() }));
-        assert!(!believed(VisualFields { given_names: Some("Anna Lucia".into()), ..print() }));
-    }
-
-    #[test]
-    fn a_printed_letter_that_left_a_trace_in_the_zone_was_misread_there() {
-        let believed = |seen: Vec<(usize, char, f32)>, visual: VisualFields| {
-            is_believed(&erikssons_with(seen), false, &beside(visual, 0.9), &thresholds())
-        };
-        let eriksdon = || VisualFields { surname: Some("Eriksdon".into()), ..print() };
-        assert!(!believed(vec![(10, 'D', 0.03)], eriksdon()));
-        assert!(believed(vec![(10, 'D', 0.001)], eriksdon()), "an alteration");
-        assert!(believed(vec![(10, 'Z', 0.03)], eriksdon()), "of another letter");
-        assert!(believed(vec![(10, 'D', 0.03)], print()), "nobody says otherwise");
-        let anna_karin = VisualFields { given_names: Some("Anna Karin".into()), ..print() };
-        assert!(believed(vec![(20, 'K', 0.03)], anna_karin), "one letter of three");
-    }
-
-    #[test]
-    fn a_zone_of_no_state_that_the_print_contradicts_was_misread() {
-        let mut found = erikssons(Effort::FirstSight);
-        found.zone.fields.as_mut().unwrap().issuer = "ADA".into();
-        assert!(is_believed(&found, false, &beside(print(), 0.9), &thresholds()));
-        let visual = VisualFields { surname: Some("Eriksdon".into()), ..print() };
-        assert!(!is_believed(&found, false, &beside(visual, 0.9), &thresholds()));
-    }
-
-    #[test]
-    fn a_code_of_no_state_is_not_read_in_a_blurred_picture() {
-        let believed = |issuer: &str, least_sharpness| {
-            let mut found = erikssons(Effort::FirstSight);
-            found.zone.fields.as_mut().unwrap().issuer = issuer.into();
-            let mut observation = beside(print(), 0.9);
-            observation.quality.least_sharpness = Some(least_sharpness);
-            is_believed(&found, false, &observation, &thresholds())
-        };
-        assert!(!believed("BWE", 0.12));
-        assert!(believed("SWE", 0.12));
-        assert!(believed("BWE", 0.4));
-    }
-
-    #[test]
-    fn a_given_name_that_is_printed_in_part_confirms_nothing_in_a_soft_picture() {
-        let print = VisualFields { given_names: Some("Anna".into()), ..print() };
-        believes(&print, 0.19, Effort::FirstSight, false);
-        believes(&print, 0.4, Effort::FirstSight, true);
     }
 }

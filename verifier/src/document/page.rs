@@ -2,10 +2,11 @@
 //! only as far as it is needed: the long lines first, among which a machine-readable zone is, then the tall ones, which
 //! state the facts, then the small print of the labels.
 
-use image::imageops::{rotate90, rotate180, rotate270};
+use image::imageops::{crop_imm, rotate90, rotate180, rotate270};
 
 use super::frame::{cut_out, straighten};
 use super::line::{Line, read_lines, strip_width};
+use super::region::Region;
 use super::text::{self, Quad, find_text};
 use super::{Error, Networks};
 use crate::image::Picture;
@@ -31,6 +32,12 @@ const DOUBTFUL: f32 = 0.85;
 const CLEARLY_BETTER: f32 = 0.05;
 /// Characters from which a line says something about the page.
 const WORD: usize = 4;
+/// Lines that show where the text of a picture is.
+const FEWEST_LINES: usize = 3;
+/// By how much of its width and height the part around them goes on: a zone is longer than the print above it and stands below.
+const AROUND_TEXT: f32 = 0.6;
+/// Of the picture's longer side, what the part's may take up to be worth another look.
+const SMALL_PART: f32 = 0.7;
 /// Lines that are read the other way up to compare, and at least before anything is said of the page.
 const PROBED: usize = 8;
 /// Pixels of text, as wide as the recogniser sees it, that are read on one page. The fullest of 28 photos, a spread among
@@ -71,6 +78,30 @@ impl Page {
         Ok(())
     }
 
+    /// The part of the picture around its text, where that part is small: in a picture that is shrunk less, text detection sees more.
+    /// What was read without certainty is no text.
+    pub(crate) fn part_with_text(&self) -> Option<Picture> {
+        let is_word = |line: &&Line| line.text.chars().count() >= WORD && line.mean() >= DOUBTFUL;
+        let words = self.lines.iter().filter(is_word).map(|line| &line.quad);
+        let quads: Vec<&Quad> = words.chain(&self.unread).collect();
+        if quads.len() < FEWEST_LINES {
+            return None;
+        }
+        let text = Region::around(quads.iter().flat_map(|quad| quad.corners))?;
+        let [width, height] = self.size();
+        let aside = AROUND_TEXT * (text.right - text.left);
+        let beyond = AROUND_TEXT * (text.bottom - text.top);
+        let (left, right) = ((text.left - aside).max(0.0), (text.right + aside).min(width));
+        let (top, bottom) = ((text.top - beyond).max(0.0), (text.bottom + beyond).min(height));
+        let is_small = (right - left).max(bottom - top) < SMALL_PART * width.max(height);
+        let size = [(right - left) as u32, (bottom - top) as u32];
+        (is_small && !size.contains(&0)).then(|| {
+            let [wide, high] = size;
+            let part = crop_imm(self.picture.rgb(), left as u32, top as u32, wide, high);
+            Picture::from_rgb(part.to_image())
+        })
+    }
+
     /// Reads some lines the other way up to compare.
     fn reads_better_flipped(&self, networks: &mut Networks) -> Result<bool, Error> {
         let mut longest: Vec<&Line> = self.lines.iter().collect();
@@ -103,12 +134,16 @@ pub(crate) fn read_page(
     settings: &text::Settings,
     timings: &mut Timings,
 ) -> Result<Page, Error> {
-    match timings.measure("find_page", || straighten(&picture))? {
-        Some(flat) => {
-            let page = read_as_it_lies(flat, networks, &settings.for_page(), timings)?;
-            Ok(Page { whole: Some(picture), ..page })
+    let (page, whole) = match timings.measure("find_page", || straighten(&picture))? {
+        Some(flat) => (read_as_it_lies(flat, networks, &settings.for_page(), timings)?, Some(picture)),
+        None => (read_as_it_lies(picture, networks, settings, timings)?, None),
+    };
+    match page.part_with_text() {
+        Some(part) => {
+            let closer = read_as_it_lies(part, networks, settings, timings)?;
+            Ok(Page { whole: whole.or(Some(page.picture)), ..closer })
         }
-        None => read_as_it_lies(picture, networks, settings, timings),
+        None => Ok(Page { whole, ..page }),
     }
 }
 

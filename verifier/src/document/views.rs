@@ -12,6 +12,7 @@ use super::page::{Page, read_as_it_lies};
 use super::text::{self, Quad};
 use super::zone::{AS_FOUND, Found, OTHERWISE, Pass, Search};
 use super::{Error, Networks};
+use crate::image::Picture;
 use crate::timing::Timings;
 
 /// Pixels of rows, as wide as the recogniser sees them, that are read carefully while a zone is looked for. Of the photos and
@@ -130,6 +131,8 @@ pub(super) fn find_zone(
         || views.as_found()?
         || views.as_taken(|_| true)?
         || views.as_found()?
+        || views.closer()?
+        || views.as_found()?
         || views.otherwise()?;
     Ok(views.end())
 }
@@ -148,16 +151,33 @@ impl Views<'_, '_> {
                 continue;
             }
             let (side, Some(picture)) = (view.side, view.page.whole.take()) else { continue };
-            let page = read_as_it_lies(picture, self.look.networks, self.look.settings, self.timings)?;
-            let mut view = View::new(side, page, true);
-            self.timings.measure("read_mrz", || view.search.at_first_sight(&view.page, self.look))?;
-            let settled = view.is_settled();
-            self.views.push(view);
-            if settled {
+            if self.open(side, picture)? {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// Where a view shows no zone, and what it shows takes up a small part of it: opens that part, in which detection sees more.
+    fn closer(&mut self) -> Result<bool, Error> {
+        for i in 0..self.views.len() {
+            let View { side, page, search, .. } = &self.views[i];
+            let Some(part) = page.part_with_text().filter(|_| !search.shows_a_zone()) else { continue };
+            if self.open(*side, part)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Reads one more picture of a side, which was not straightened.
+    fn open(&mut self, side: usize, picture: Picture) -> Result<bool, Error> {
+        let page = read_as_it_lies(picture, self.look.networks, self.look.settings, self.timings)?;
+        let mut view = View::new(side, page, true);
+        self.timings.measure("read_mrz", || view.search.at_first_sight(&view.page, self.look))?;
+        let settled = view.is_settled();
+        self.views.push(view);
+        Ok(settled)
     }
 
     fn as_found(&mut self) -> Result<bool, Error> {

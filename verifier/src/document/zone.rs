@@ -61,6 +61,11 @@ impl Search {
         self.promising
     }
 
+    /// Whether what fits best can be a zone.
+    pub(crate) fn shows_a_zone(&self) -> bool {
+        self.best.as_ref().is_some_and(|found| found.zone.is_plausible())
+    }
+
     /// What the page shows, if it is a zone at all. A reading that is invalid is what fits best.
     pub(crate) fn found(self) -> Option<Found> {
         self.best.filter(|found| self.settled || found.zone.is_plausible())

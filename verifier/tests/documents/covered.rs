@@ -31,6 +31,19 @@ fn a_passport_whose_printed_expiry_date_is_hidden_is_for_a_person() {
 }
 
 #[test]
+fn a_finger_over_the_last_character_of_a_printed_number_leaves_the_document_read() {
+    let story = Story::of(2);
+    let page = story.page();
+    let [left, top, width, height] = page.truth.areas["number"];
+    let character = width / story.issue.number.len() as f32;
+    let held_from =
+        |from: f32| seen(&with_skin_over(&page, [left + from, top, width - from + character, height]));
+    let read = held_from(width - character);
+    assert_eq!((read.mrz.unwrap().lines, read.visual.number), (page.truth.mrz.clone(), None));
+    assert!(!held_from(width - 3.0 * character).mrz.unwrap().valid);
+}
+
+#[test]
 fn what_a_finger_leaves_of_a_letter_is_neither_another_letter_nor_an_alteration() {
     let mut story = Story::of(2);
     story.holder.given_names = "Nicolò Maria Pia".into();

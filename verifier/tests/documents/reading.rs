@@ -7,7 +7,7 @@ use jiff::civil::date;
 use reinstate_domain::document::{ComparedField, DocumentType};
 use reinstate_domain::evidence::Decision;
 use reinstate_domain::reason::ReasonCode;
-use reinstate_specimen::{Camera, Fonts, Half, Kind, Plan, Set, Shot, Studio};
+use reinstate_specimen::{Camera, Fonts, Half, Kind, Plan, Set, Settings, Shot, Studio};
 use reinstate_verifier::evaluate::{self, Outcome};
 use reinstate_verifier::models::cache_dir;
 
@@ -164,6 +164,39 @@ fn fillers_that_a_soft_and_noisy_photo_makes_letters_are_read_by_their_shape() {
     assert_eq!(mrz.read[2], taken.label.mrz[2]);
     // The front is too blurred to confirm what no digit covers, and of the first row an R is read as a B.
     assert!(!mrz.valid);
+}
+
+/// That a passport passes which takes up a quarter of a phone's photo of twelve megapixels, not level, among so much else.
+#[track_caller]
+fn passes_from_far(seed: u64, clutter: f32) {
+    let (story, mut camera) = (Story::of(seed), Camera::good(seed));
+    camera.settings = Settings { long_side: 4000, fill: 0.25, roll: 17.0, clutter, ..camera.settings };
+    story.passport_is(camera, Decision::Pass, &[]);
+}
+
+#[test]
+fn a_passport_that_takes_up_a_quarter_of_a_large_photo_passes() {
+    passes_from_far(4, 0.0);
+}
+
+#[test]
+fn a_passport_that_takes_up_a_quarter_of_a_large_photo_passes_where_other_things_look_like_text() {
+    passes_from_far(6, 1.0);
+}
+
+#[test]
+fn a_passport_on_a_sheet_of_paper_whose_outline_is_seen_first_passes() {
+    let story = Story::of(4);
+    let mut sheet = story.page();
+    let (width, height) = sheet.image.dimensions();
+    // A3 beside a page of 125 millimetres.
+    let paper = image::RgbImage::from_pixel(width * 34 / 10, width * 24 / 10, image::Rgb([235, 235, 230]));
+    let page = std::mem::replace(&mut sheet.image, paper);
+    image::imageops::replace(&mut sheet.image, &page, i64::from(width / 2), i64::from(height / 2));
+    let mut camera = Camera::good(4);
+    camera.settings.long_side = 4000;
+    let observation = examine(&camera.photograph(&sheet).unwrap().jpeg).observation;
+    assert_eq!(story.judged(&observation, DocumentType::Passport).decision, Decision::Pass);
 }
 
 #[test]

@@ -43,6 +43,7 @@ fn thresholds() -> DocumentThresholds {
             max_repairs: 3,
             filler_share: [0.05, 0.8],
             min_visual: 0.6,
+            printed: None,
         },
         first_reading: None,
     }

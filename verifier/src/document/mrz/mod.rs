@@ -21,7 +21,7 @@ use std::ops::Range;
 
 use jiff::civil::Date;
 use reinstate_domain::document::{
-    CheckedField, FieldCheck, MrzFields, MrzFormat, MrzReading, ReadingThresholds, Repair,
+    CheckedField, MrzFields, MrzFormat, MrzReading, PrintedThresholds, ReadingThresholds, Repair,
 };
 
 use alphabet::{FILLER, FILLERS, Frames, SYMBOLS, Symbol, character, symbol, value};
@@ -34,12 +34,20 @@ pub(crate) struct Zone {
     pub(crate) reading: MrzReading,
     /// Present exactly when the reading is valid.
     pub(crate) fields: Option<MrzFields>,
+    /// Of an invalid one, what it would be if print said the same.
+    supposed: Option<Supposed>,
     /// Log-probability of all frames, in nats: comparable between readings of the same rows.
     fit: f32,
     /// Frames of all rows.
     frames: usize,
     /// Probability of each symbol in each cell, where the format allows it.
     cells: Vec<[f32; SYMBOLS]>,
+}
+
+/// A text that all digits confirm and that is clear in all but what is printed as well.
+struct Supposed {
+    lines: Vec<String>,
+    fields: MrzFields,
 }
 
 /// Log-probability per frame below which the rows show something else than a zone. Zones that a person can read lie
@@ -49,12 +57,33 @@ const NO_ZONE: f32 = -0.25;
 impl Zone {
     /// Whether the rows can be a zone at all.
     pub(crate) fn is_plausible(&self) -> bool {
-        self.rank().1 > NO_ZONE
+        self.fit_of_a_frame() > NO_ZONE
     }
 
-    /// Orders readings of different rows: valid before invalid, then by how well each frame is explained.
-    pub(crate) fn rank(&self) -> (bool, f32) {
-        (self.reading.valid, self.fit / self.frames.max(1) as f32)
+    fn fit_of_a_frame(&self) -> f32 {
+        self.fit / self.frames.max(1) as f32
+    }
+
+    /// Orders readings of different rows: valid before those that are if print says the same, these before the others, then by how well
+    /// each frame is explained.
+    pub(crate) fn rank(&self) -> (bool, bool, f32) {
+        (self.reading.valid, self.supposed.is_some(), self.fit_of_a_frame())
+    }
+
+    /// Takes a reading for valid that is if print says the same, which is to be asked next. Whether it is such a one.
+    pub(crate) fn suppose(&mut self) -> bool {
+        let Some(Supposed { lines, fields }) = self.supposed.take() else { return false };
+        self.accept(lines, Vec::new(), fields);
+        true
+    }
+
+    fn accept(&mut self, lines: Vec<String>, repairs: Vec<Repair>, fields: MrzFields) {
+        self.reading.valid = true;
+        self.reading.lines = lines;
+        self.reading.repairs = repairs;
+        self.reading.checks.iter_mut().for_each(|check| check.passed = true);
+        self.reading.twins_agree = false;
+        self.fields = Some(fields);
     }
 
     /// Whether the number holds a G or a 6 that may be the other one.
@@ -183,6 +212,7 @@ impl Zone {
         self.reading.lines.clear();
         self.reading.repairs.clear();
         self.fields = None;
+        self.supposed = None;
     }
 }
 
@@ -319,50 +349,64 @@ fn assemble(
     today: Date,
 ) -> Zone {
     let Choice { seen, confirmed, checks } = choose(layout, cells, limits);
-    let certainty = covered(layout).map(|cell| cells[cell][usize::from(seen[cell])]).fold(1.0, f32::min);
-    let read = lines(layout, &seen);
-    let accepted = confirmed.and_then(|confirmed| {
-        let repairs = repairs(layout, &seen, &confirmed.symbols, confirmed.margin);
-        let clear = is_clear(layout, cells, &seen, &confirmed.symbols, limits);
-        let least = if repairs.is_empty() { limits.min_margin } else { limits.min_repair_margin };
-        let text = lines(layout, &confirmed.symbols);
-        let fields = fields::parse(layout, &confirmed.symbols, &text, today)?;
-        let supported = repairs.is_empty()
-            || layout.checks.len() >= FEWEST_FOR_REPAIR
-                && leans_on_certainty(layout, cells, &seen, &confirmed.symbols, limits);
-        let codes = codes::is_possible(&fields);
-        (clear && supported && codes && confirmed.margin >= least).then_some((text, repairs, fields))
-    });
-    let (reading, fields) = match accepted {
-        Some((text, repairs, fields)) => {
-            let checks = checks.iter().map(|check| FieldCheck { passed: true, ..*check }).collect();
-            let reading = MrzReading {
-                format: layout.format,
-                lines: text,
-                read,
-                repairs,
-                valid: true,
-                checks,
-                certainty,
-                twins_agree: false,
-            };
-            (reading, Some(fields))
-        }
-        None => {
-            let reading = MrzReading {
-                format: layout.format,
-                lines: Vec::new(),
-                read,
-                repairs: Vec::new(),
-                valid: false,
-                checks,
-                certainty,
-                twins_agree: choose::another_agrees(layout, cells, &seen),
-            };
-            (reading, None)
-        }
+    let reading = MrzReading {
+        format: layout.format,
+        lines: Vec::new(),
+        read: lines(layout, &seen),
+        repairs: Vec::new(),
+        valid: false,
+        checks,
+        certainty: covered(layout).map(|cell| cells[cell][usize::from(seen[cell])]).fold(1.0, f32::min),
+        twins_agree: choose::another_agrees(layout, cells, &seen),
     };
-    Zone { reading, fields, fit, frames: 0, cells: cells.to_vec() }
+    let mut zone = Zone { reading, fields: None, supposed: None, fit, frames: 0, cells: cells.to_vec() };
+    let Some(confirmed) = confirmed else { return zone };
+    let text = lines(layout, &confirmed.symbols);
+    let Some(fields) = fields::parse(layout, &confirmed.symbols, &text, today) else { return zone };
+    let repairs = repairs(layout, &seen, &confirmed.symbols, confirmed.margin);
+    let supported = repairs.is_empty()
+        || layout.checks.len() >= FEWEST_FOR_REPAIR
+            && leans_on_certainty(layout, cells, &seen, &confirmed.symbols, limits);
+    if !supported || !codes::is_possible(&fields) {
+        return zone;
+    }
+    let is_clear = |names: &Clarity| is_clear(layout, cells, &seen, &confirmed.symbols, limits, names);
+    let least = if repairs.is_empty() { limits.min_margin } else { limits.min_repair_margin };
+    if confirmed.margin >= least && is_clear(&Clarity::of_names(limits)) {
+        zone.accept(text, repairs, fields);
+    } else if let Some(printed) = limits.printed.as_ref().filter(|_| repairs.is_empty())
+        && confirmed.margin >= printed.min_margin
+        && is_clear(&Clarity::of_printed_names(printed))
+    {
+        zone.supposed = Some(Supposed { lines: text, fields });
+    }
+    zone
+}
+
+/// How clear names have to be.
+struct Clarity {
+    /// Probability of each character.
+    character: f32,
+    /// Nats between it and all of its shape.
+    look_alike: f32,
+    /// Probability of the whole line of names.
+    name: f32,
+}
+
+impl Clarity {
+    /// Of names that nothing else confirms.
+    fn of_names(limits: &ReadingThresholds) -> Self {
+        Self {
+            character: limits.min_uncovered,
+            look_alike: limits.min_look_alike_margin,
+            name: limits.min_name,
+        }
+    }
+
+    /// Of names that print states as well.
+    fn of_printed_names(limits: &PrintedThresholds) -> Self {
+        Self { character: limits.min_character, look_alike: 0.0, name: limits.min_name }
+    }
 }
 
 /// Whether nothing else could have been repaired instead: of the fields with a repaired character, no other may be doubtful.
@@ -384,7 +428,7 @@ fn leans_on_certainty(
 }
 
 /// One shape in a blurred picture, and one value modulo ten.
-const TWINS: [char; 2] = ['G', '6'];
+pub(crate) const TWINS: [char; 2] = ['G', '6'];
 
 /// Digits beside a 6, after a digit and with nothing else up to the end of the number, from which the 6 is a digit too: where letters may
 /// stand anywhere, four others are digits in one number of 168.
@@ -422,12 +466,15 @@ fn is_clear(
     seen: &[Symbol],
     symbols: &[Symbol],
     limits: &ReadingThresholds,
+    names: &Clarity,
 ) -> bool {
     let is_covered = coverage(layout);
+    let is_name = |cell: usize| layout.fields.name.contains(&cell);
     let certain = symbols.iter().enumerate().all(|(cell, symbol)| {
         // A repaired character is uncertain by nature; its margin is judged instead.
         let repaired = seen[cell] != *symbol;
-        let least = if is_covered[cell] { limits.min_covered } else { limits.min_uncovered };
+        let uncovered = if is_name(cell) { names.character } else { limits.min_uncovered };
+        let least = if is_covered[cell] { limits.min_covered } else { uncovered };
         repaired || cells[cell][usize::from(*symbol)] >= least
     });
     let told_apart = covered(layout).all(|cell| {
@@ -443,11 +490,12 @@ fn is_clear(
     // Only a check digit could tell a symbol from one of its shape.
     let told_from_look_alikes = (0..symbols.len()).all(|cell| {
         let look_alike = |other: Symbol| choose::confusable(symbols[cell], other);
-        is_covered[cell] || margin(&cells[cell], symbols[cell], look_alike) >= limits.min_look_alike_margin
+        let least = if is_name(cell) { names.look_alike } else { limits.min_look_alike_margin };
+        is_covered[cell] || margin(&cells[cell], symbols[cell], look_alike) >= least
     });
     let together =
         |range: Range<usize>| range.map(|cell| cells[cell][usize::from(symbols[cell])]).product::<f32>();
-    let whole_name = together(layout.fields.name.clone()) >= limits.min_name;
+    let whole_name = together(layout.fields.name.clone()) >= names.name;
     // The letters of a country's code lean on each other, for only fillers follow a filler: each may look likely enough by
     // itself when the code does not.
     let whole_codes = layout

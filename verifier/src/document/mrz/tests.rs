@@ -100,6 +100,34 @@ fn a_long_number_of_a_card_goes_on_in_the_optional_data() {
 }
 
 #[test]
+fn names_that_print_says_as_well_may_be_less_clear_than_those_that_nothing_else_confirms() {
+    let unclear_at = |column, other| read(&TD3, &confused(0, &[(column, other, 0.42)]));
+    let mut zone = unclear_at(8, 'X');
+    assert!(!zone.reading.valid && zone.reading.lines.is_empty() && zone.fields.is_none());
+    assert!(zone.suppose());
+    assert!(zone.reading.valid && zone.fields.as_ref().unwrap().surname == "ERIKSSON");
+    assert_eq!(zone.reading.lines, TD3);
+    // What is taken back is not supposed any more, and no print says which state a document is of in the zone's words.
+    let mut zone = unclear_at(8, 'X');
+    zone.retract();
+    assert!(!zone.suppose());
+    assert!(!unclear_at(3, 'I').suppose());
+    assert!(!clearly(&TD3).suppose(), "it is valid by itself");
+}
+
+#[test]
+fn a_text_whose_next_is_near_is_supposed_only_when_nothing_was_repaired() {
+    // Z and S count together as 2 and 5 do.
+    let lines = ["P<POLKOWALSKA<<ANNA<<<<<<<<<<<<<<<<<<<<<<<<<", "ZS00001774POL7203305F1607130<<<<<<<<<<<<<<08"];
+    let read_with = |z, s| read(&lines, &confused(1, &[(0, '2', z), (1, '5', s)]));
+    assert!(read_with(0.1, 0.1).reading.valid);
+    let mut zone = read_with(0.25, 0.2);
+    assert!(!zone.reading.valid && zone.suppose());
+    assert_eq!(zone.reading.lines, lines);
+    assert!(!read_with(0.45, 0.45).suppose());
+}
+
+#[test]
 fn a_look_alike_is_repaired_when_the_digits_leave_one_answer_and_the_repair_is_reported() {
     // The recogniser prefers the letter O to the zero of the number.
     let zone = read(&TD3, &confused(1, &[(5, 'O', 0.8)]));
@@ -403,7 +431,7 @@ fn a_repair_is_told_from_what_its_digit_counts_alike() {
         for (symbol, p) in [('4', 0.8), ('1', 0.15), ('L', other)] {
             cells[number][usize::from(alphabet::symbol(symbol).unwrap())] = p;
         }
-        assert_eq!(is_clear(&layout, &cells, &seen, &truth, &limits()), clear, "{other}");
+        assert_eq!(is_clear(&layout, &cells, &seen, &truth, &limits(), &Clarity::of_names(&limits())), clear, "{other}");
     }
 }
 
@@ -419,7 +447,7 @@ fn optional_data_that_no_digit_covers_must_be_told_from_what_it_looks_like() {
         cells.iter_mut().zip(&symbols).for_each(|(cell, symbol)| cell[usize::from(*symbol)] = 1.0);
         cells[optional][5] = 1.0 - p;
         cells[optional][usize::from(alphabet::symbol(other).unwrap())] = p;
-        assert_eq!(is_clear(&layout, &cells, &symbols, &symbols, &limits), clear, "{other} {p}");
+        assert_eq!(is_clear(&layout, &cells, &symbols, &symbols, &limits, &Clarity::of_names(&limits)), clear, "{other} {p}");
     }
 }
 

@@ -3,6 +3,7 @@
 use reinstate_domain::document::is_same_but_for_marks;
 
 use crate::document::line::Line;
+use crate::document::mrz::TWINS;
 
 /// Words that are tried together as one value.
 const MOST_WORDS: usize = 5;
@@ -114,6 +115,20 @@ pub(super) fn is_misread_number(text: &str, number: &str) -> bool {
     shapes(text) == shapes(number)
 }
 
+/// Whether the text is this number but for one character at one of its ends, which a finger lies over or text detection left outside. A
+/// check digit tells that one by the others, unless it is a G or a 6.
+pub(super) fn lacks_an_end(text: &str, number: &str) -> bool {
+    let (text, number) = (significant(text), significant(number));
+    let [first, .., last] = number.as_bytes() else { return false };
+    let is_told = |end: &u8| !TWINS.contains(&char::from(*end));
+    let rest = [(&number[1..], first), (&number[..number.len() - 1], last)];
+    text.len() >= FEWEST_OF_A_NUMBER
+        && rest.into_iter().any(|(rest, end)| is_told(end) && printed(&text) == printed(rest))
+}
+
+/// Characters from which a text can be what is left of a number.
+const FEWEST_OF_A_NUMBER: usize = 5;
+
 /// The run of words that is this number but for a few characters, each of which was read with at least this certainty.
 pub(super) fn nearest_number(line: &Line, number: &str, least: f32) -> Option<String> {
     let number: Vec<char> = significant(number).chars().collect();
@@ -199,6 +214,19 @@ mod tests {
             assert!(is_misread_number(misread, number), "{misread}");
         }
         assert!(!is_misread_number("59HB71301", "59HB71300"));
+    }
+
+    #[test]
+    fn a_number_may_lack_one_character_at_an_end_that_its_check_digit_tells() {
+        for text in ["9900385", "99 00385", "9003853"] {
+            assert!(lacks_an_end(text, "99003853"), "{text}");
+        }
+        for text in ["99003853", "990038", "9900386", "9903853", "99003857", ""] {
+            assert!(!lacks_an_end(text, "99003853"), "{text}");
+        }
+        // A 6 counts like the G that it may be.
+        assert!(!lacks_an_end("9900385", "99003856"));
+        assert!(!lacks_an_end("1234", "12345"), "a year");
     }
 
     #[test]

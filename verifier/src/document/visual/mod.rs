@@ -14,7 +14,7 @@ mod names;
 mod numbered;
 mod side;
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;
 
 use jiff::civil::Date;
 use reinstate_domain::document::{MrzFields, ReadingThresholds, VisualFields};
@@ -28,6 +28,7 @@ use confirm::confirm;
 use contradict::contradict;
 pub(crate) use date::a_century_before;
 use labelled::labelled;
+use likeness::lacks_an_end;
 pub(crate) use likeness::{as_in_zone, states_all};
 use side::Side;
 
@@ -37,6 +38,15 @@ pub(crate) struct VisualZone {
     /// Some of the given names of the machine-readable zone stand there, and something that was not read with certainty in the place of the
     /// others.
     pub(crate) names_differ: bool,
+    /// The number of the machine-readable zone stands there but for a character at one of its ends, which its check digit tells.
+    pub(crate) number_lacks_an_end: bool,
+}
+
+impl VisualZone {
+    /// What was found, and nothing that speaks for or against the rest.
+    fn of(fields: VisualFields) -> Self {
+        Self { fields, names_differ: false, number_lacks_an_end: false }
+    }
 }
 
 /// Where the machine-readable zone is.
@@ -78,7 +88,7 @@ pub(crate) fn read_visual(
             loop {
                 confirm(&Side::of(i, page, zone), fields, &mut found);
                 if is_complete(&found, fields) {
-                    return Ok(VisualZone { fields: found, names_differ: false });
+                    return Ok(VisualZone::of(found));
                 }
                 if !page.read_more(networks)? {
                     break;
@@ -94,7 +104,7 @@ pub(crate) fn read_visual(
         for (side, page) in sides.iter().zip(pages) {
             labelled(&side.reread_values(page, networks)?, limits, today, &mut found);
         }
-        return Ok(VisualZone { fields: found, names_differ: false });
+        return Ok(VisualZone::of(found));
     };
     for side in &sides {
         confirm(side, fields, &mut found);
@@ -113,6 +123,8 @@ pub(crate) fn read_visual(
     let has_others = |side: &Side| side.lines.iter().any(|line| names::has_others(&line.text, fields));
     let names_differ =
         found.given_names.is_none() && careful.iter().any(|side| side.bears_the_portrait && has_others(side));
+    let number_lacks_an_end = found.number.is_none()
+        && careful.iter().flat_map(|side| &side.lines).any(|line| lacks_an_end(&line.text, &fields.number));
     let mut beside = VisualFields::default();
     for (side, page) in sides.iter().zip(pages) {
         if states_the_holder(fields) {
@@ -128,7 +140,7 @@ pub(crate) fn read_visual(
         sex: beside.sex,
         ..found
     };
-    Ok(VisualZone { fields, names_differ })
+    Ok(VisualZone { fields, names_differ, number_lacks_an_end })
 }
 
 /// A driving licence's line has neither given names nor a birth date: of those only the visual zone says something.

@@ -11,7 +11,7 @@ pub(super) fn line(text: &str, certainty: &[f32]) -> Line {
     Line { quad, text: text.into(), certainty: certainty.to_vec(), frames: None }
 }
 
-pub(super) fn daniel() -> MrzFields {
+pub(crate) fn daniel() -> MrzFields {
     MrzFields {
         code: "P".into(),
         issuer: "NLD".into(),
