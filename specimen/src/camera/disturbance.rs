@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::camera::{Camera, Settings};
+use crate::camera::{Camera, FILL, Settings};
 use crate::dice::Dice;
 
 /// A way in which a photo can be bad.
@@ -25,10 +25,14 @@ pub enum Disturbance {
     Cover,
     Screen,
     Copy,
+    Distance,
 }
 
+/// The longer side of what a phone's camera takes, in pixels.
+const TWELVE_MEGAPIXELS: u32 = 4000;
+
 impl Disturbance {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Rotation,
         Self::Perspective,
         Self::Focus,
@@ -43,6 +47,7 @@ impl Disturbance {
         Self::Cover,
         Self::Screen,
         Self::Copy,
+        Self::Distance,
     ];
 
     /// As the command line and manifests spell it.
@@ -63,6 +68,7 @@ impl Disturbance {
             Self::Cover => "cover",
             Self::Screen => "screen",
             Self::Copy => "copy",
+            Self::Distance => "distance",
         }
     }
 
@@ -80,6 +86,7 @@ impl Disturbance {
             Self::Clutter => "share of the table",
             Self::Spread | Self::Cover => "share of the page's height",
             Self::Screen | Self::Copy => "strength",
+            Self::Distance => "share of the photo's longer side",
         }
     }
 
@@ -99,6 +106,7 @@ impl Disturbance {
             Self::Resolution => (2400.0 * (400.0_f32 / 2400.0).powf(s)).round(),
             Self::Jpeg => (92.0 - 87.0 * s).round(),
             Self::Cover => 0.4 * s,
+            Self::Distance => FILL * (0.15 / FILL).powf(s),
         }
     }
 
@@ -115,7 +123,8 @@ impl Disturbance {
     pub fn any(most: f32, seed: u64) -> Camera {
         let mut dice = Dice::new(seed, "any disturbance");
         let mut camera = Camera { seed, settings: Settings::steady() };
-        for disturbance in Self::ALL {
+        // How far away the phone is held came later: plans from before are to stay what they were.
+        for disturbance in Self::ALL.into_iter().filter(|disturbance| *disturbance != Self::Distance) {
             // Three at a time on average: all fourteen at once would leave nothing to be read.
             if dice.below(5) == 0 {
                 let strength = dice.between(0.0, most);
@@ -175,12 +184,12 @@ impl Disturbance {
             Self::Jpeg => settings.jpeg_quality = amount as u8,
             Self::Clutter => {
                 settings.clutter = amount;
-                settings.fill = 0.85 - 0.4 * strength;
+                settings.fill = FILL - 0.4 * strength;
                 settings.offset = [dice.between(-0.8, 0.8), dice.between(-0.8, 0.8)];
             }
             Self::Spread => {
                 settings.spread = amount;
-                settings.fill = 0.85 - 0.3 * strength;
+                settings.fill = FILL - 0.3 * strength;
                 settings.offset = [0.0, 0.9];
             }
             Self::Cover => {
@@ -189,6 +198,11 @@ impl Disturbance {
             }
             Self::Screen => settings.screen = amount,
             Self::Copy => settings.copy = amount,
+            Self::Distance => {
+                settings.long_side = TWELVE_MEGAPIXELS;
+                settings.fill = amount;
+                settings.offset = [dice.between(-0.8, 0.8), dice.between(-0.8, 0.8)];
+            }
         }
     }
 }

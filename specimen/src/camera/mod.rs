@@ -76,6 +76,9 @@ pub struct Settings {
     pub copy: f32,
 }
 
+/// How much of the photo a careful owner's page takes.
+const FILL: f32 = 0.85;
+
 /// A camera whose hand and noise follow from the seed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Camera {
@@ -284,7 +287,7 @@ impl Settings {
 
     /// A steady hand by daylight, without anything that a sweep moves.
     fn steady() -> Self {
-        Self { long_side: 1800, fill: 0.85, blur: 0.5, noise: 2.0, jpeg_quality: 92, ..Self::ideal() }
+        Self { long_side: 1800, fill: FILL, blur: 0.5, noise: 2.0, jpeg_quality: 92, ..Self::ideal() }
     }
 
     /// What every hand does: where the page lies, and from where the light comes, with a tint of at most `tint`.

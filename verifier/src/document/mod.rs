@@ -186,7 +186,7 @@ impl DocumentReader {
                 _ => Ok::<_, Error>((visual, true)),
             }
         })?;
-        let VisualZone { fields: visual, names_differ, number_lacks_an_end } = visual;
+        let VisualZone { fields: visual, names_differ, name_certainty, number_lacks_an_end } = visual;
         observation.visual = visual;
         if let Some(fields) = found.as_mut().and_then(|(_, found)| found.zone.fields.as_mut()) {
             settle_century(fields, observation.visual.birth_date);
@@ -205,7 +205,7 @@ impl DocumentReader {
         }
         if let Some((side, mut found)) = found {
             let covered = is_covered(&found, &pages[side].picture)?;
-            let beside = Beside { observation: &observation, covered, number_lacks_an_end };
+            let beside = Beside { observation: &observation, covered, name_certainty, number_lacks_an_end };
             if !is_confirmed
                 || names_differ
                 || !is_believed(&found, &beside, look.thresholds)

@@ -141,6 +141,16 @@ impl Zone {
         value.len() == other.len() && value != other && differing.all(|(shown, _)| leaves_trace(shown))
     }
 
+    /// Whether a letter of the names may as well be another one, which is seen there with at least this probability.
+    pub(crate) fn has_rival_letters(&self, least: f32) -> bool {
+        let layout = Layout::of(self.reading.format);
+        let seen = self.seen().concat();
+        layout.fields.name.filter(|cell| seen[*cell] != FILLER).any(|cell| {
+            let rivals = (0..SYMBOLS as Symbol).filter(|other| *other != seen[cell] && *other != FILLER);
+            rivals.into_iter().any(|rival| self.cells[cell][usize::from(rival)] >= least)
+        })
+    }
+
     /// The symbols of the rows as they were seen.
     pub(crate) fn seen(&self) -> Vec<Vec<Symbol>> {
         self.reading.read.iter().map(|row| row.chars().filter_map(symbol).collect()).collect()

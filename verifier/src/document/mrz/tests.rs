@@ -118,7 +118,8 @@ fn names_that_print_says_as_well_may_be_less_clear_than_those_that_nothing_else_
 #[test]
 fn a_text_whose_next_is_near_is_supposed_only_when_nothing_was_repaired() {
     // Z and S count together as 2 and 5 do.
-    let lines = ["P<POLKOWALSKA<<ANNA<<<<<<<<<<<<<<<<<<<<<<<<<", "ZS00001774POL7203305F1607130<<<<<<<<<<<<<<08"];
+    let lines =
+        ["P<POLKOWALSKA<<ANNA<<<<<<<<<<<<<<<<<<<<<<<<<", "ZS00001774POL7203305F1607130<<<<<<<<<<<<<<08"];
     let read_with = |z, s| read(&lines, &confused(1, &[(0, '2', z), (1, '5', s)]));
     assert!(read_with(0.1, 0.1).reading.valid);
     let mut zone = read_with(0.25, 0.2);
@@ -431,7 +432,11 @@ fn a_repair_is_told_from_what_its_digit_counts_alike() {
         for (symbol, p) in [('4', 0.8), ('1', 0.15), ('L', other)] {
             cells[number][usize::from(alphabet::symbol(symbol).unwrap())] = p;
         }
-        assert_eq!(is_clear(&layout, &cells, &seen, &truth, &limits(), &Clarity::of_names(&limits())), clear, "{other}");
+        assert_eq!(
+            is_clear(&layout, &cells, &seen, &truth, &limits(), &Clarity::of_names(&limits())),
+            clear,
+            "{other}"
+        );
     }
 }
 
@@ -447,7 +452,11 @@ fn optional_data_that_no_digit_covers_must_be_told_from_what_it_looks_like() {
         cells.iter_mut().zip(&symbols).for_each(|(cell, symbol)| cell[usize::from(*symbol)] = 1.0);
         cells[optional][5] = 1.0 - p;
         cells[optional][usize::from(alphabet::symbol(other).unwrap())] = p;
-        assert_eq!(is_clear(&layout, &cells, &symbols, &symbols, &limits, &Clarity::of_names(&limits)), clear, "{other} {p}");
+        assert_eq!(
+            is_clear(&layout, &cells, &symbols, &symbols, &limits, &Clarity::of_names(&limits)),
+            clear,
+            "{other} {p}"
+        );
     }
 }
 

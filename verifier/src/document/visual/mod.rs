@@ -38,6 +38,8 @@ pub(crate) struct VisualZone {
     /// Some of the given names of the machine-readable zone stand there, and something that was not read with certainty in the place of the
     /// others.
     pub(crate) names_differ: bool,
+    /// The least certain letter of the lines that state the names, each as the recogniser read it that was surer of it; 1 where none does.
+    pub(crate) name_certainty: f32,
     /// The number of the machine-readable zone stands there but for a character at one of its ends, which its check digit tells.
     pub(crate) number_lacks_an_end: bool,
 }
@@ -45,7 +47,7 @@ pub(crate) struct VisualZone {
 impl VisualZone {
     /// What was found, and nothing that speaks for or against the rest.
     fn of(fields: VisualFields) -> Self {
-        Self { fields, names_differ: false, number_lacks_an_end: false }
+        Self { fields, names_differ: false, name_certainty: 1.0, number_lacks_an_end: false }
     }
 }
 
@@ -86,9 +88,11 @@ pub(crate) fn read_visual(
     if let Some(fields) = fields {
         for (i, page) in pages.iter_mut().enumerate() {
             loop {
-                confirm(&Side::of(i, page, zone), fields, &mut found);
+                let side = Side::of(i, page, zone);
+                confirm(&side, fields, &mut found);
                 if is_complete(&found, fields) {
-                    return Ok(VisualZone::of(found));
+                    let name_certainty = name_certainty(&side.lines.iter().collect::<Vec<_>>(), fields);
+                    return Ok(VisualZone { name_certainty, ..VisualZone::of(found) });
                 }
                 if !page.read_more(networks)? {
                     break;
@@ -125,6 +129,8 @@ pub(crate) fn read_visual(
         found.given_names.is_none() && careful.iter().any(|side| side.bears_the_portrait && has_others(side));
     let number_lacks_an_end = found.number.is_none()
         && careful.iter().flat_map(|side| &side.lines).any(|line| lacks_an_end(&line.text, &fields.number));
+    let lines: Vec<&Line> = sides.iter().chain(&careful).flat_map(|side| &side.lines).collect();
+    let name_certainty = name_certainty(&lines, fields);
     let mut beside = VisualFields::default();
     for (side, page) in sides.iter().zip(pages) {
         if states_the_holder(fields) {
@@ -140,7 +146,21 @@ pub(crate) fn read_visual(
         sex: beside.sex,
         ..found
     };
-    Ok(VisualZone { fields, names_differ, number_lacks_an_end })
+    Ok(VisualZone { fields, names_differ, name_certainty, number_lacks_an_end })
+}
+
+/// The least certain letter of surname and given names where a recogniser was surest of them.
+fn name_certainty(lines: &[&Line], fields: &MrzFields) -> f32 {
+    let certainty = |line: &Line| {
+        let letters = line.text.chars().zip(&line.certainty).filter(|(c, _)| c.is_alphabetic());
+        letters.map(|(_, certainty)| *certainty).fold(1.0, f32::min)
+    };
+    let surest = |states: &dyn Fn(&str) -> bool| {
+        lines.iter().filter(|line| states(&line.text)).map(|line| certainty(line)).reduce(f32::max)
+    };
+    let surname = surest(&|text| names::surname(text, fields).is_some());
+    let given_names = surest(&|text| names::given_names(text, fields, None).is_some());
+    surname.into_iter().chain(given_names).fold(1.0, f32::min)
 }
 
 /// A driving licence's line has neither given names nor a birth date: of those only the visual zone says something.
@@ -172,4 +192,22 @@ fn is_complete(found: &VisualFields, fields: &MrzFields) -> bool {
         && found.given_names.is_some()
         && found.birth_date.is_some()
         && (found.expiry_date.is_some() || fields.expiry_date.is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{daniel, line};
+    use super::*;
+
+    #[test]
+    fn names_are_as_certain_as_their_worst_letter_where_a_recogniser_was_surest_of_it() {
+        let surname = line("DANIEL", &[0.9, 0.9, 0.7, 0.9, 0.9, 0.9]);
+        let again = line("Surname DANIEL", &[0.95; 14]);
+        let given = line("DANIEL PIETER 1", &[[0.99; 13].as_slice(), &[0.99, 0.1]].concat());
+        let other = line("AUTHORITY", &[0.2; 9]);
+        let certainty = |lines: &[&Line]| name_certainty(lines, &daniel());
+        assert_eq!(certainty(&[&given, &other, &surname]), 0.7);
+        assert_eq!(certainty(&[&surname, &given, &again]), 0.95);
+        assert_eq!(certainty(&[&other]), 1.0);
+    }
 }
