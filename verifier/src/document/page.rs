@@ -37,7 +37,7 @@ const FEWEST_LINES: usize = 3;
 /// By how much of its width and height the part around them goes on: a zone is longer than the print above it and stands below.
 const AROUND_TEXT: f32 = 0.6;
 /// Of the picture's longer side, what the part's may take up to be worth another look.
-const SMALL_PART: f32 = 0.7;
+const SMALL_PART: f32 = 0.8;
 /// Lines that are read the other way up to compare, and at least before anything is said of the page.
 const PROBED: usize = 8;
 /// Pixels of text, as wide as the recogniser sees it, that are read on one page. The fullest of 28 photos, a spread among

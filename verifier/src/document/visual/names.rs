@@ -8,6 +8,22 @@ use super::likeness::{is_ligature, letters, nearest, runs, states_all};
 
 /// The words of a text that are the surname.
 pub(super) fn surname(text: &str, fields: &MrzFields) -> Option<String> {
+    as_it_may_be_printed(text, &fields.surname).find_map(|text| surname_as_read(&text, fields))
+}
+
+/// A text as it was read and, where words of this name begin with TH, with a Þ for the P that the recogniser makes of it: it does not know
+/// that letter, which a zone spells out (ICAO 9303-3 §6).
+fn as_it_may_be_printed(text: &str, name: &str) -> impl Iterator<Item = String> {
+    let has_thorn = name.split_whitespace().any(|word| word.starts_with("TH"));
+    let with_thorns = || {
+        let with_thorn =
+            |word: &str| word.strip_prefix('P').map_or(word.to_owned(), |rest| format!("Þ{rest}"));
+        text.split_whitespace().map(with_thorn).collect::<Vec<_>>().join(" ")
+    };
+    std::iter::once(text.to_owned()).chain(has_thorn.then(with_thorns))
+}
+
+fn surname_as_read(text: &str, fields: &MrzFields) -> Option<String> {
     let [surname_cut, given_cut] = fields.cuts(true);
     let given: Vec<&str> = fields.given_names.split_whitespace().collect();
     let are_given = |run: &String| {
@@ -30,6 +46,11 @@ pub(super) fn surname(text: &str, fields: &MrzFields) -> Option<String> {
 /// The words of a text that are the given names, if they say more of them than what is known; else what is known. Some of the names
 /// confirm nothing where something else stands in the place of the others.
 pub(super) fn given_names(text: &str, fields: &MrzFields, known: Option<String>) -> Option<String> {
+    let texts = as_it_may_be_printed(text, &fields.given_names);
+    texts.fold(known, |known, text| given_names_as_read(&text, fields, known))
+}
+
+fn given_names_as_read(text: &str, fields: &MrzFields, known: Option<String>) -> Option<String> {
     let excess = |run: &str| letters(run).len().abs_diff(letters(&fields.given_names).len());
     let runs = runs(text).into_iter();
     runs.filter(|run| are_of_the_holder(run, fields) && !is_beside_others(text, run, fields)).fold(
@@ -116,6 +137,18 @@ mod tests {
         assert_eq!(of("LIN, CHIEN-SHENG", &fields).as_deref(), Some("CHIEN-SHENG"));
         let cut = MrzFields { given_names: "DANIEL PIET".into(), name_truncated: true, ..daniel() };
         assert_eq!(of("DANIEL PIETER JAN", &cut).as_deref(), Some("DANIEL PIETER JAN"));
+    }
+
+    #[test]
+    fn an_icelanders_thorn_is_read_as_a_p() {
+        let fields =
+            MrzFields { surname: "THORSDOTTIR".into(), given_names: "THURIDUR OESP".into(), ..daniel() };
+        let of = |text, fields: &MrzFields| (surname(text, fields), given_names(text, fields, None));
+        assert_eq!(of("PÓRSDÓTTIR", &fields).0.as_deref(), Some("ÞÓRSDÓTTIR"));
+        assert_eq!(of("PURIDUR OSP", &fields).1.as_deref(), Some("ÞURIDUR OSP"));
+        let others = MrzFields { surname: "TORSDOTTIR".into(), given_names: "TURIDUR OESP".into(), ..fields };
+        assert_eq!(of("PÓRSDÓTTIR", &others).0, None);
+        assert_eq!(of("PURIDUR", &others).1, None);
     }
 
     #[test]
