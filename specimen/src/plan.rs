@@ -393,7 +393,7 @@ mod tests {
     #[test]
     fn every_document_meets_every_disturbance_at_every_strength() {
         // Eight kinds of eight issuers, and the licence that only France has.
-        assert_eq!(curves(Half::Tuning).shots().len(), 2 * (8 * 8 + 1) * 14 * 2);
+        assert_eq!(curves(Half::Tuning).shots().len(), 2 * (8 * 8 + 1) * Disturbance::ALL.len() * 2);
     }
 
     #[test]

@@ -4,10 +4,10 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use jiff::civil::date;
-use reinstate_domain::document::{ComparedField, DocumentType};
+use reinstate_domain::document::{ComparedField, DocumentType, MrzReading};
 use reinstate_domain::evidence::Decision;
 use reinstate_domain::reason::ReasonCode;
-use reinstate_specimen::{Camera, Fonts, Half, Kind, Plan, Set, Settings, Shot, Studio};
+use reinstate_specimen::{Camera, Fonts, Half, Kind, Label, Plan, Set, Settings, Shot, Studio};
 use reinstate_verifier::evaluate::{self, Outcome};
 use reinstate_verifier::models::cache_dir;
 
@@ -149,19 +149,29 @@ fn a_blurred_photo_is_never_read_as_another_name_or_number() {
     }
 }
 
-#[test]
-fn fillers_that_a_soft_and_noisy_photo_makes_letters_are_read_by_their_shape() {
-    let plan = Plan {
-        kinds: vec![Kind::ResidencePermit],
-        issuers: vec!["FRA".into()],
-        ..Plan::of(Set::Any { photos: 1 }, Half::Tuning, 17)
-    };
-    let shot = plan.shots().into_iter().find(|shot| shot.id == "residence_permit-fra-32-any-0").unwrap();
+/// What is read of a photo with any faults, and what is on it.
+fn read_with_any_faults(kind: Kind, issuer: &str, seed: u32, photo: u32) -> (MrzReading, Label) {
+    let set = Set::Any { photos: photo + 1 };
+    let plan =
+        Plan { kinds: vec![kind], issuers: vec![issuer.into()], ..Plan::of(set, Half::Tuning, seed / 2 + 1) };
+    let shot = plan.shots().pop().unwrap();
     let (fonts, portraits) = (Fonts::load().unwrap(), [portrait()]);
     let taken = Studio::new(&fonts, &portraits).take(&shot).unwrap();
     let examined = reader().examine(&taken.front, taken.back.as_deref(), TODAY).unwrap();
-    let mrz = examined.observation.mrz.unwrap();
-    assert_eq!(mrz.read[2], taken.label.mrz[2]);
+    (examined.observation.mrz.unwrap(), taken.label)
+}
+
+#[test]
+fn an_m_that_a_hand_blurred_into_an_n_in_zone_and_print_is_not_read_as_one() {
+    let (mrz, label) = read_with_any_faults(Kind::ResidencePermit, "POL", 42, 3);
+    assert_eq!((mrz.valid, &mrz.read[..2]), (false, &label.mrz[..2]));
+    assert_ne!(mrz.read[2], label.mrz[2]);
+}
+
+#[test]
+fn fillers_that_a_soft_and_noisy_photo_makes_letters_are_read_by_their_shape() {
+    let (mrz, label) = read_with_any_faults(Kind::ResidencePermit, "FRA", 32, 0);
+    assert_eq!(mrz.read[2], label.mrz[2]);
     // The front is too blurred to confirm what no digit covers, and of the first row an R is read as a B.
     assert!(!mrz.valid);
 }
