@@ -2,7 +2,7 @@
 //! only as far as it is needed: the long lines first, among which a machine-readable zone is, then the tall ones, which
 //! state the facts, then the small print of the labels.
 
-use image::imageops::{crop_imm, rotate90, rotate180, rotate270};
+use image::imageops::{rotate90, rotate180, rotate270};
 
 use super::frame::{cut_out, straighten};
 use super::line::{Line, read_lines, strip_width};
@@ -36,6 +36,8 @@ const WORD: usize = 4;
 const FEWEST_LINES: usize = 3;
 /// By how much of its width and height the part around them goes on: a zone is longer than the print above it and stands below.
 const AROUND_TEXT: f32 = 0.6;
+/// The same around a face, for the photo that it is on.
+const AROUND_FACE: f32 = 0.5;
 /// Of the picture's longer side, what the part's may take up to be worth another look.
 const SMALL_PART: f32 = 0.8;
 /// Lines that are read the other way up to compare, and at least before anything is said of the page.
@@ -78,28 +80,32 @@ impl Page {
         Ok(())
     }
 
-    /// The part of the picture around its text, where that part is small: in a picture that is shrunk less, text detection sees more.
-    /// What was read without certainty is no text.
-    pub(crate) fn part_with_text(&self) -> Option<Picture> {
+    /// The part of the picture around its text and all faces, where that part is small: in a picture that is shrunk less, text detection
+    /// sees more. What was read without certainty is no text. Whose portrait it is would be another question without the other faces.
+    pub(crate) fn part_with_text(&self, networks: &mut Networks) -> Result<Option<Picture>, Error> {
         let is_word = |line: &&Line| line.text.chars().count() >= WORD && line.mean() >= DOUBTFUL;
         let words = self.lines.iter().filter(is_word).map(|line| &line.quad);
         let quads: Vec<&Quad> = words.chain(&self.unread).collect();
-        if quads.len() < FEWEST_LINES {
-            return None;
+        let text = Region::around(quads.iter().flat_map(|quad| quad.corners));
+        let Some(text) = text.filter(|_| quads.len() >= FEWEST_LINES) else { return Ok(None) };
+        let part = text.grown(AROUND_TEXT).within(self.size());
+        if !self.is_small(part) {
+            return Ok(None);
         }
-        let text = Region::around(quads.iter().flat_map(|quad| quad.corners))?;
+        let faces = networks.faces.detect(&self.picture);
+        let faces = faces.map_err(|source| Error::Network { role: Role::FaceDetection, source })?;
+        let photos = faces.into_iter().map(|face| {
+            let [x, y, width, height] = face.bounds;
+            Region { left: x, top: y, right: x + width, bottom: y + height }.grown(AROUND_FACE)
+        });
+        let part = photos.fold(part, Region::and).within(self.size());
+        Ok(self.is_small(part).then(|| part.cut_out(&self.picture)))
+    }
+
+    fn is_small(&self, part: Region) -> bool {
         let [width, height] = self.size();
-        let aside = AROUND_TEXT * (text.right - text.left);
-        let beyond = AROUND_TEXT * (text.bottom - text.top);
-        let (left, right) = ((text.left - aside).max(0.0), (text.right + aside).min(width));
-        let (top, bottom) = ((text.top - beyond).max(0.0), (text.bottom + beyond).min(height));
-        let is_small = (right - left).max(bottom - top) < SMALL_PART * width.max(height);
-        let size = [(right - left) as u32, (bottom - top) as u32];
-        (is_small && !size.contains(&0)).then(|| {
-            let [wide, high] = size;
-            let part = crop_imm(self.picture.rgb(), left as u32, top as u32, wide, high);
-            Picture::from_rgb(part.to_image())
-        })
+        let longest = (part.right - part.left).max(part.bottom - part.top);
+        longest >= 1.0 && longest < SMALL_PART * width.max(height)
     }
 
     /// Reads some lines the other way up to compare.
@@ -138,7 +144,7 @@ pub(crate) fn read_page(
         Some(flat) => (read_as_it_lies(flat, networks, &settings.for_page(), timings)?, Some(picture)),
         None => (read_as_it_lies(picture, networks, settings, timings)?, None),
     };
-    match page.part_with_text() {
+    match page.part_with_text(networks)? {
         Some(part) => {
             let closer = read_as_it_lies(part, networks, settings, timings)?;
             Ok(Page { whole: whole.or(Some(page.picture)), ..closer })

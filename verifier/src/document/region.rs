@@ -1,6 +1,9 @@
 //! A part of an upright picture, and which part of it a document takes up.
 
+use image::imageops::crop_imm;
+
 use super::text::Quad;
+use crate::image::Picture;
 use crate::recognise::Point;
 
 /// Lengths of a zone's row from the zone up to the edge of the page: a passport's page is 88 mm high and a row of it 112 mm long
@@ -32,12 +35,41 @@ impl Region {
     /// The smallest that holds all of these.
     pub(crate) fn around(points: impl Iterator<Item = Point>) -> Option<Self> {
         let at = |[x, y]: Point| Self { left: x, top: y, right: x, bottom: y };
-        points.map(at).reduce(|a, b| Self {
-            left: a.left.min(b.left),
-            top: a.top.min(b.top),
-            right: a.right.max(b.right),
-            bottom: a.bottom.max(b.bottom),
-        })
+        points.map(at).reduce(Self::and)
+    }
+
+    /// With so much of its width and height more on each side.
+    pub(crate) fn grown(self, share: f32) -> Self {
+        let (aside, beyond) = (share * (self.right - self.left), share * (self.bottom - self.top));
+        Self {
+            left: self.left - aside,
+            top: self.top - beyond,
+            right: self.right + aside,
+            bottom: self.bottom + beyond,
+        }
+    }
+
+    /// What of it lies in a picture of this width and height.
+    pub(crate) fn within(self, [width, height]: [f32; 2]) -> Self {
+        let Self { left, top, right, bottom } = self;
+        Self { left: left.max(0.0), top: top.max(0.0), right: right.min(width), bottom: bottom.min(height) }
+    }
+
+    /// The smallest that holds both.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            left: self.left.min(other.left),
+            top: self.top.min(other.top),
+            right: self.right.max(other.right),
+            bottom: self.bottom.max(other.bottom),
+        }
+    }
+
+    /// This part of a picture, which holds it.
+    pub(crate) fn cut_out(self, picture: &Picture) -> Picture {
+        let [left, top, right, bottom] = [self.left, self.top, self.right, self.bottom].map(|at| at as u32);
+        let [width, height] = [right.saturating_sub(left).max(1), bottom.saturating_sub(top).max(1)];
+        Picture::from_rgb(crop_imm(picture.rgb(), left, top, width, height).to_image())
     }
 
     pub(crate) fn contains(&self, [x, y]: Point) -> bool {

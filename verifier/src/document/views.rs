@@ -162,8 +162,11 @@ impl Views<'_, '_> {
     fn closer(&mut self) -> Result<bool, Error> {
         for i in 0..self.views.len() {
             let View { side, page, search, .. } = &self.views[i];
-            let Some(part) = page.part_with_text().filter(|_| !search.shows_a_zone()) else { continue };
-            if self.open(*side, part)? {
+            if search.shows_a_zone() {
+                continue;
+            }
+            let (side, Some(part)) = (*side, page.part_with_text(self.look.networks)?) else { continue };
+            if self.open(side, part)? {
                 return Ok(true);
             }
         }
