@@ -176,14 +176,14 @@ impl DocumentReader {
         });
         let extent = zone.as_ref().and_then(|zone| zone.extent);
         let limits = &look.thresholds.reading;
-        let (visual, is_confirmed) = timings.measure("read_visual", || {
+        let (visual, unconfirmed) = timings.measure("read_visual", || {
             let mut read = |fields: Option<&MrzFields>| {
                 read_visual(&mut pages, zone.as_ref(), fields, look.networks, limits, today)
             };
             let visual = read(fields.as_ref())?;
             match &fields {
-                Some(fields) if supposed && !is_printed(fields, &visual.fields) => Ok((read(None)?, false)),
-                _ => Ok::<_, Error>((visual, true)),
+                Some(fields) if supposed && !is_printed(fields, &visual.fields) => Ok((read(None)?, true)),
+                _ => Ok::<_, Error>((visual, false)),
             }
         })?;
         let VisualZone { fields: visual, names_differ, name_certainty, number_lacks_an_end } = visual;
@@ -206,7 +206,7 @@ impl DocumentReader {
         if let Some((side, mut found)) = found {
             let covered = is_covered(&found, &pages[side].picture)?;
             let beside = Beside { observation: &observation, covered, name_certainty, number_lacks_an_end };
-            if !is_confirmed
+            if unconfirmed
                 || names_differ
                 || !is_believed(&found, &beside, look.thresholds)
                 || !is_whole(&found, &pages[side].picture)?

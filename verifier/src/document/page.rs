@@ -99,13 +99,12 @@ impl Page {
             Region { left: x, top: y, right: x + width, bottom: y + height }.grown(AROUND_FACE)
         });
         let part = photos.fold(part, Region::and).within(self.size());
-        Ok(self.is_small(part).then(|| part.cut_out(&self.picture)))
+        Ok(if self.is_small(part) { part.cut_out(&self.picture) } else { None })
     }
 
     fn is_small(&self, part: Region) -> bool {
         let [width, height] = self.size();
-        let longest = (part.right - part.left).max(part.bottom - part.top);
-        longest >= 1.0 && longest < SMALL_PART * width.max(height)
+        (part.right - part.left).max(part.bottom - part.top) < SMALL_PART * width.max(height)
     }
 
     /// Reads some lines the other way up to compare.

@@ -65,19 +65,15 @@ pub(crate) fn find_portrait(
 /// The faces in a part of the picture.
 fn detect_within(
     front: &Picture,
-    Region { left, top, right, bottom }: Region,
+    region: Region,
     faces: &mut dyn FaceDetection,
 ) -> Result<Vec<DetectedFace>, Error> {
-    let [x, y] = [left, top].map(|low| low.max(0.0) as u32);
-    let [width, height] = [(right as u32).saturating_sub(x), (bottom as u32).saturating_sub(y)];
-    let part = crop_imm(front.rgb(), x, y, width, height).to_image();
-    if part.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut found = faces.detect(&Picture::from_rgb(part))?;
+    let region = region.within([front.width() as f32, front.height() as f32]);
+    let Some(part) = region.cut_out(front) else { return Ok(Vec::new()) };
+    let mut found = faces.detect(&part)?;
     for face in &mut found {
-        face.bounds[0] += x as f32;
-        face.bounds[1] += y as f32;
+        face.bounds[0] += region.left.floor();
+        face.bounds[1] += region.top.floor();
     }
     Ok(found)
 }

@@ -65,11 +65,12 @@ impl Region {
         }
     }
 
-    /// This part of a picture, which holds it.
-    pub(crate) fn cut_out(self, picture: &Picture) -> Picture {
+    /// This part of a picture, which holds it. `None` where it is less than a pixel wide or high.
+    pub(crate) fn cut_out(self, picture: &Picture) -> Option<Picture> {
         let [left, top, right, bottom] = [self.left, self.top, self.right, self.bottom].map(|at| at as u32);
-        let [width, height] = [right.saturating_sub(left).max(1), bottom.saturating_sub(top).max(1)];
-        Picture::from_rgb(crop_imm(picture.rgb(), left, top, width, height).to_image())
+        let [width, height] = [right.saturating_sub(left), bottom.saturating_sub(top)];
+        (width > 0 && height > 0)
+            .then(|| Picture::from_rgb(crop_imm(picture.rgb(), left, top, width, height).to_image()))
     }
 
     pub(crate) fn contains(&self, [x, y]: Point) -> bool {
