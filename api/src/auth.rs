@@ -1,12 +1,6 @@
 //! Who calls. Keys are configured as SHA-256 and compared in constant time; an owner's token is bound to one reactivation
 //! and derived, so nothing of it is stored. Permission is an extractor in a handler's signature.
 
-use std::future::{Ready, ready};
-use std::marker::PhantomData;
-
-use actix_web::dev::Payload;
-use actix_web::http::header::AUTHORIZATION;
-use actix_web::{FromRequest, HttpRequest, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -16,9 +10,6 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
-
-use crate::error::Problem;
-use crate::service::Service;
 
 /// What a key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -99,11 +90,14 @@ impl Keys {
         if keys.is_empty() { Err(KeysError::None) } else { Ok(Self(keys)) }
     }
 
-    fn find(&self, token: &str) -> Option<&Key> {
+    /// Whose key this is.
+    pub(crate) fn find(&self, token: &str) -> Option<Caller> {
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        self.0
+        let key = self
+            .0
             .iter()
-            .fold(None, |found, key| if bool::from(key.sha256.ct_eq(&hash)) { Some(key) } else { found })
+            .fold(None, |found, key| if bool::from(key.sha256.ct_eq(&hash)) { Some(key) } else { found })?;
+        Some(Caller { role: key.role, name: key.name.clone(), case: None })
     }
 }
 
@@ -126,6 +120,12 @@ impl OwnerTokens {
     pub(crate) fn token(&self, case: CaseId) -> String {
         let tag = self.mac(case).finalize().into_bytes();
         format!("rt_{}_{}", case.as_uuid().simple(), URL_SAFE_NO_PAD.encode(tag))
+    }
+
+    /// The owner's case, if this is a token of ours.
+    pub(crate) fn find(&self, token: &str) -> Option<Caller> {
+        let case = self.case(token)?;
+        Some(Caller { role: Role::Owner, name: String::new(), case: Some(case) })
     }
 
     fn case(&self, token: &str) -> Option<CaseId> {
@@ -158,72 +158,6 @@ impl Caller {
         let case = self.case.map(|case| case.to_string()).unwrap_or_default();
         format!("{}:{}:{case}", self.role.as_str(), self.name)
     }
-}
-
-/// The roles that may do something.
-pub(crate) trait Permission {
-    const ROLES: &'static [Role];
-}
-
-macro_rules! permissions {
-    ($($(#[$doc:meta])* $name:ident: $($role:ident)|+;)*) => {
-        $(
-            $(#[$doc])*
-            pub(crate) struct $name;
-            impl Permission for $name {
-                const ROLES: &'static [Role] = &[$(Role::$role),+];
-            }
-        )*
-    };
-}
-
-permissions! {
-    /// Enrols, locks, releases, starts.
-    Manage: Backend;
-    /// Reads accounts, lists and timelines.
-    Inspect: Backend | Reviewer | Auditor;
-    /// Gives proofs, for one reactivation or for the owner.
-    Prove: Owner | Backend;
-    /// Reads one reactivation.
-    Follow: Owner | Backend | Reviewer | Auditor;
-    /// Looks at evidence and decides.
-    Judge: Reviewer;
-}
-
-/// A caller that has a permission: 401 without a key, 403 with one of another role.
-pub(crate) struct Allowed<P> {
-    pub(crate) caller: Caller,
-    permission: PhantomData<P>,
-}
-
-impl<P: Permission> FromRequest for Allowed<P> {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(recognise(request).and_then(|caller| {
-            if P::ROLES.contains(&caller.role) {
-                Ok(Self { caller, permission: PhantomData })
-            } else {
-                Err(Problem::forbidden())
-            }
-        }))
-    }
-}
-
-fn recognise(request: &HttpRequest) -> Result<Caller, Problem> {
-    let service = request.app_data::<web::Data<Service>>().ok_or_else(Problem::internal)?;
-    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let (scheme, token) = header.and_then(|h| h.split_once(' ')).ok_or_else(Problem::unauthorized)?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(Problem::unauthorized());
-    }
-    let token = token.trim();
-    if let Some(case) = service.owner_tokens().case(token) {
-        return Ok(Caller { role: Role::Owner, name: String::new(), case: Some(case) });
-    }
-    let key = service.keys().find(token).ok_or_else(Problem::unauthorized)?;
-    Ok(Caller { role: key.role, name: key.name.clone(), case: None })
 }
 
 #[cfg(test)]

@@ -1,10 +1,6 @@
 //! Finding what a path names, in one of several instances: another one may have opened it a moment ago, and the database may be
 //! away.
 
-use std::num::NonZeroUsize;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use lru::LruCache;
 use reinstate_domain::account::Account;
 use reinstate_domain::entry::Position;
 use reinstate_domain::ids::{AccountId, CaseId};
@@ -13,32 +9,6 @@ use reinstate_store::read_models::ReactivationRow;
 use crate::auth::Caller;
 use crate::error::Problem;
 use crate::service::{READ_YOUR_WRITES, Service, read_failed};
-
-/// Reactivations whose account is remembered. As many as the journal keeps states of accounts.
-const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
-
-/// Whose the reactivations are that were found lately. It never changes, so it is never wrong.
-pub(crate) struct Owners(Mutex<LruCache<CaseId, AccountId>>);
-
-impl Default for Owners {
-    fn default() -> Self {
-        Self(Mutex::new(LruCache::new(REMEMBERED)))
-    }
-}
-
-impl Owners {
-    pub(crate) fn remember(&self, case: CaseId, account: &AccountId) {
-        self.known().put(case, account.clone());
-    }
-
-    fn of(&self, case: CaseId) -> Option<AccountId> {
-        self.known().get(&case).cloned()
-    }
-
-    fn known(&self) -> MutexGuard<'_, LruCache<CaseId, AccountId>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 impl Service {
     /// The reactivation that a path names, if this caller may know of it. Unknown and foreign are alike, also in the time that

@@ -4,8 +4,7 @@
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use reinstate_domain::entry::Hash;
-use reinstate_domain::wire::Fingerprint;
+use reinstate_domain::entry::{Fingerprint, Hash};
 use sha2::Sha256;
 
 use crate::auth::Caller;

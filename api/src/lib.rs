@@ -8,6 +8,8 @@ mod held;
 mod idempotency;
 mod json;
 mod openapi;
+mod owners;
+mod permission;
 mod resource;
 mod routes;
 mod service;

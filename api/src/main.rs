@@ -7,7 +7,8 @@ use actix_web::web;
 use clap::Parser;
 use mimalloc::MiMalloc;
 use reinstate_api::{Application, KeySettings, Keys, Ports, Service, SystemClock};
-use reinstate_process::service::{self, Settings};
+use reinstate_process::service;
+use reinstate_process::stores::Settings;
 use reinstate_process::{Operations, Options, Running, Stores, operations, settings, stores};
 use serde::Deserialize;
 use tokio::task::JoinSet;
@@ -66,7 +67,7 @@ async fn run(options: Options) -> Result<(), Failure> {
     let (own, settings): (Own, _) = Settings::load(DEFAULTS, &options)?;
     let keys = Keys::new(&own.auth)?;
     if options.check {
-        println!("ok: {}", settings.check()?);
+        println!("ok: {}", service::check(&settings)?);
         return Ok(());
     }
     let running = Running::begin(NAME, &settings.log, &settings.traces)?;

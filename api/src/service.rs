@@ -8,26 +8,25 @@ use actix_web::http::StatusCode;
 use jiff::Timestamp;
 use reinstate_domain::account::{Account, Answer, Command, Context, Recall, Refusal, decide, open};
 use reinstate_domain::codes::CodeKey;
-use reinstate_domain::entry::Position;
+use reinstate_domain::entry::{Fingerprint, Position};
 use reinstate_domain::identity::Person;
 use reinstate_domain::ids::{AccountId, CaseId};
 use reinstate_domain::policy::{Kind, Policy};
 use reinstate_domain::sealed::{BlobId, purpose};
-use reinstate_domain::wire::Fingerprint;
 use reinstate_process::{Readiness, Stop};
 use reinstate_store::blobs::Blobs;
 use reinstate_store::journal::{self, Executed, Journal};
-use reinstate_store::keys::{self, DataKey, Keys as DataKeys};
+use reinstate_store::keys::{self, Keys as DataKeys};
 use reinstate_store::log::LogReader;
 use reinstate_store::master::Master;
 use reinstate_store::read_models::ReadModels;
-use reinstate_store::seal;
+use reinstate_store::seal::{self, DataKey};
 
 use crate::auth::{Caller, Keys, OwnerTokens};
 use crate::error::Problem;
-use crate::find::Owners;
 use crate::held::Held;
 use crate::idempotency::Fingerprints;
+use crate::owners::Owners;
 
 /// How long a read waits for the read model to reach a position (api.md §1).
 pub(crate) const READ_YOUR_WRITES: Duration = Duration::from_secs(2);

@@ -27,7 +27,7 @@ use reinstate_store::{
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use crate::evidence::{Named, named_by};
+use crate::named::{Named, named_by};
 
 /// Records that are read at once.
 const STEP: usize = 1000;

@@ -22,8 +22,8 @@ use reinstate_domain::{
 use reinstate_store::{
     blobs::{Artefacts, Blobs},
     data_dir::DataDir,
-    keys::DataKey,
     log::{Appended, Log, LogReader, embedded::Embedded},
+    seal::DataKey,
 };
 use rusqlite::Connection;
 use serde_json::{Value, json};

@@ -32,7 +32,7 @@ pub(crate) enum Failed {
     BrokeOff {
         letter: char,
         #[source]
-        source: stories::Error,
+        source: reinstate_demo::Error,
     },
     #[error("story {letter} did not come out as told: {outcome}")]
     Otherwise { letter: char, outcome: String },

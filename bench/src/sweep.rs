@@ -21,7 +21,7 @@ use reinstate_verifier::document::DocumentReader;
 use reinstate_verifier::evaluate::documents::{self, Outcome, Row, Summary};
 use reinstate_verifier::evaluate::manifest::Document;
 use reinstate_verifier::evaluate::pool::{Progress, in_parallel};
-use reinstate_verifier::evaluate::report::Run;
+use reinstate_verifier::evaluate::run::Run;
 use reinstate_verifier::evaluate::statistics::quantile;
 use reinstate_verifier::evaluate::{self, Pictures, Report};
 use reinstate_verifier::models::{self, Bundle, cache_dir};

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::error::{Error, LOOK, PATIENCE};
 use crate::keeper;
-use crate::services::{Error, LOOK, PATIENCE};
 
 /// How long a question to a service may take.
 const ANSWER: Duration = Duration::from_secs(2);

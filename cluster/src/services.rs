@@ -16,49 +16,20 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::process::geteuid;
 use sha2::{Digest as _, Sha256};
 
-use crate::kafka::{self, Detour, Kafka, Secured, free_ports};
-use crate::postgres::{self, Postgres};
+pub use crate::error::Error;
+use crate::error::{LOOK, PATIENCE};
+use crate::kafka::{Detour, Kafka, Secured, free_ports};
+use crate::postgres::Postgres;
 pub use crate::service::{Service, is_alive};
-
-/// How long a service may take to become ready, with other work on the machine, and to end.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
-/// How often its state is looked at.
-pub(crate) const LOOK: Duration = Duration::from_millis(50);
 
 const TOPIC: &str = "reinstate.accounts.v1";
 const DATABASE: &str = "reinstate";
 const ROLES: [&str; 3] = ["BACKEND", "REVIEWER", "AUDITOR"];
-
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error(transparent)]
-    Kafka(#[from] kafka::Error),
-    #[error(transparent)]
-    Postgres(#[from] postgres::Error),
-    #[error("{} can't be used", path.display())]
-    Folder {
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
-    #[error("{} is not built: cargo build -p {name}", path.display())]
-    NotBuilt { name: &'static str, path: PathBuf },
-    #[error("{name} could not be run")]
-    NotRun {
-        name: String,
-        #[source]
-        source: io::Error,
-    },
-    #[error("{name} ended; the end of {} says: {said}", log.display())]
-    Ended { name: String, log: PathBuf, said: String },
-    #[error("{name} did not {what} within {} s; see {}", PATIENCE.as_secs(), log.display())]
-    Late { name: String, what: &'static str, log: PathBuf },
-}
 
 /// What is started.
 #[derive(Debug, Clone)]

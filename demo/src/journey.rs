@@ -9,10 +9,10 @@ use ureq::http::Method;
 
 use crate::cast::Person;
 use crate::client::{Answer, Body, Client, Part};
+use crate::error::Error;
 use crate::outbox::Outbox;
 use crate::pictures::Pictures;
 use crate::resource::{Challenge, CodeSent, CoolingOff, Reactivation};
-use crate::stories::Error;
 use crate::teller::Teller;
 use crate::timeline;
 

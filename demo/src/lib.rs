@@ -3,6 +3,7 @@
 
 pub mod cast;
 pub mod client;
+mod error;
 pub mod journey;
 pub mod load;
 pub mod outbox;
@@ -14,6 +15,7 @@ pub mod timeline;
 
 pub use cast::Person;
 pub use client::{Answer, Body, Client, Part};
+pub use error::Error;
 pub use journey::Stage;
 pub use outbox::Outbox;
 pub use pictures::Pictures;

@@ -4,27 +4,13 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::cast::Person;
+use crate::error::Error;
 use crate::journey::{Journey, Stage, Started};
 use crate::resource::{Reactivation, Reason};
 use crate::teller::Teller;
-use crate::{client, outbox, pictures, timeline};
+use crate::timeline;
 
 const THREE_HOURS: SignedDuration = SignedDuration::from_hours(3);
-
-/// A story broke off.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("the server")]
-    Server(#[from] client::Error),
-    #[error("the outbox")]
-    Outbox(#[from] outbox::Error),
-    #[error("a picture")]
-    Picture(#[from] pictures::Error),
-    #[error("the telling")]
-    Told(#[from] std::io::Error),
-    #[error("expected {expected}, found {found}")]
-    Surprise { expected: &'static str, found: String },
-}
 
 /// How a story came out.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -116,6 +116,14 @@ impl fmt::Debug for Hash {
     }
 }
 
+/// The idempotency key of a request and the request itself, both as HMACs under a server key: what was asked may be personal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fingerprint {
+    pub key: Hash,
+    pub request: Hash,
+}
+
 /// Where an entry stands in the log. Written `PARTITION:OFFSET`. Offsets of one partition are ordered; two partitions are not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::account::Event;
-use crate::entry::{Envelope, Hash};
+use crate::entry::{Envelope, Fingerprint, Hash};
 use crate::ids::{AccountId, EntryId};
 
 /// The version in which every event type is written today. An event that changes its shape gets a number of its own here and
@@ -57,14 +57,6 @@ impl Actor {
     pub fn service(role: &str) -> Self {
         Self { role: role.to_owned(), name: None }
     }
-}
-
-/// The idempotency key of a request and the request itself, both as HMACs under a server key: what was asked may be personal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Fingerprint {
-    pub key: Hash,
-    pub request: Hash,
 }
 
 /// Why an entry can't be understood. The account halts; the partition goes on.

@@ -12,14 +12,14 @@ use reinstate_domain::account::Event;
 use reinstate_domain::account::event::*;
 use reinstate_domain::codes::Channel;
 use reinstate_domain::document::DocumentType;
-use reinstate_domain::entry::Hash;
+use reinstate_domain::entry::{Fingerprint, Hash};
 use reinstate_domain::evidence::{BundleRef, Decision, Finding, ModelRef};
 use reinstate_domain::face::Action;
 use reinstate_domain::ids::{AccountId, CaseId, ChallengeId, EntryId, EvidenceId};
 use reinstate_domain::policy::{Asked, EXCHANGE, Kind, Policy};
 use reinstate_domain::reason::ReasonCode;
 use reinstate_domain::sealed::{BlobId, Sealed};
-use reinstate_domain::wire::{self, Actor, Entry, Fingerprint};
+use reinstate_domain::wire::{self, Actor, Entry};
 use serde_json::{Value, json};
 use uuid::Uuid;
 

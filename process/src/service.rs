@@ -1,25 +1,7 @@
 //! What the programs have in common from their start to their end. What a service is for stays in the service.
 
-use reinstate_store::{blobs, log::kafka, postgres};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-
-use crate::settings::{self, Logging, Policy, Secrets, Traces};
-use crate::{Metrics, Options, Stop, Telemetry, metrics, operations, stores, telemetry};
-
-/// The tables of every service on Kafka and PostgreSQL, beside its own. Their defaults are [`stores::DEFAULTS`].
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    pub operations: operations::Settings,
-    pub kafka: kafka::Settings,
-    pub database: postgres::Settings,
-    pub blobs: blobs::Settings,
-    pub secrets: Secrets,
-    pub policy: Policy,
-    pub log: Logging,
-    pub traces: Traces,
-}
+use crate::settings::{Logging, Traces};
+use crate::{Metrics, Stop, Telemetry, metrics, stores, telemetry};
 
 /// Why a program does not begin.
 #[derive(Debug, thiserror::Error)]
@@ -34,26 +16,13 @@ pub enum Error {
     Signals(#[source] std::io::Error),
 }
 
-impl Settings {
-    /// Reads a service's settings: its own, whose defaults these are, and these.
-    ///
-    /// # Errors
-    /// As [`settings::load`].
-    pub fn load<Own: DeserializeOwned>(
-        defaults: &str,
-        options: &Options,
-    ) -> Result<(Own, Self), settings::Error> {
-        settings::load_in_two(defaults, stores::DEFAULTS, options.config.as_deref())
-    }
-
-    /// Looks at what can be looked at without the network. Says which policy it is.
-    ///
-    /// # Errors
-    /// [`Error::Telemetry`], [`Error::Stores`].
-    pub fn check(&self) -> Result<String, Error> {
-        telemetry::check(&self.log, &self.traces)?;
-        Ok(stores::check(self)?)
-    }
+/// Looks at what can be looked at without the network. Says which policy it is.
+///
+/// # Errors
+/// [`Error::Telemetry`], [`Error::Stores`].
+pub fn check(settings: &stores::Settings) -> Result<String, Error> {
+    telemetry::check(&settings.log, &settings.traces)?;
+    Ok(stores::check(settings)?)
 }
 
 /// What runs around a service's own work, set up for the whole process: logs, traces, metrics, and the signals that end it.

@@ -12,15 +12,45 @@ use reinstate_store::log::LogReader as _;
 use reinstate_store::log::kafka::{self, Kafka};
 use reinstate_store::master::Master;
 use reinstate_store::postgres::{self, Postgres, PostgresKeys};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 
 use crate::policy::{self, Policy};
 use crate::readiness::Readiness;
 use crate::secrets;
-use crate::service::Settings;
+use crate::settings::{self, Logging, Secrets, Traces};
+use crate::{Options, operations};
 
 /// The commented defaults of everything here and of the process itself: a service's own come before them.
 pub const DEFAULTS: &str = include_str!("stores.toml");
+
+/// The tables of every service on Kafka and PostgreSQL, beside its own. Their defaults are [`DEFAULTS`].
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    pub operations: operations::Settings,
+    pub kafka: kafka::Settings,
+    pub database: postgres::Settings,
+    pub blobs: blobs::Settings,
+    pub secrets: Secrets,
+    pub policy: settings::Policy,
+    pub log: Logging,
+    pub traces: Traces,
+}
+
+impl Settings {
+    /// Reads a service's settings: its own, whose defaults these are, and these.
+    ///
+    /// # Errors
+    /// As [`settings::load`].
+    pub fn load<Own: DeserializeOwned>(
+        defaults: &str,
+        options: &Options,
+    ) -> Result<(Own, Self), settings::Error> {
+        settings::load_in_two(defaults, DEFAULTS, options.config.as_deref())
+    }
+}
 
 /// Something can't be opened. Each says what is wrong with what.
 #[derive(Debug, thiserror::Error)]

@@ -19,7 +19,7 @@ use reinstate_projector::{
     retry::{Retried, retry},
 };
 use reinstate_store::{
-    keys::{self, DataKey, Keys, SqliteKeys},
+    keys::{self, Keys, SqliteKeys},
     log::{Log, LogReader},
     master::Secret,
     postgres::{self, Postgres, Settings, snapshot::Part},
@@ -27,6 +27,7 @@ use reinstate_store::{
         AccountRow, Batch, Projections, Quarantine, ReactivationStatus, ReadModels, Snapshots,
         project::{Made, next_batch},
     },
+    seal::DataKey,
 };
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 use world::{World, case, document, enrol, lock, now, request};

@@ -19,11 +19,11 @@ use reinstate_projector::{
 };
 use reinstate_store::{
     journal::Executed,
-    keys::{self, DataKey, Keys, SqliteKeys},
+    keys::{self, Keys, SqliteKeys},
     log::{Log, LogReader},
     master::Secret,
     read_models::{ReactivationStatus, ReadModels, Snapshots, memory::Memory as Models},
-    seal,
+    seal::{self, DataKey},
 };
 use tokio::time::timeout;
 use world::{World, case, enrol, lock, now, request};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::truth::Format;
+use crate::format::Format;
 
 /// Sizes are those of ISO/IEC 7810 and ICAO 9303: ID-1 (TD1), ID-2 (TD2), ID-3 (TD3), and the two visa stickers of part 7.
 #[derive(

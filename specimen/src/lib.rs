@@ -6,14 +6,18 @@
 
 mod camera;
 mod canvas;
+mod date;
 mod dice;
 mod document;
 mod fonts;
+mod format;
 mod holder;
 mod kind;
+mod language;
 mod plan;
 mod portrait;
 mod projection;
+mod sex;
 mod state;
 mod tamper;
 mod truth;
@@ -21,12 +25,15 @@ mod zone;
 
 pub use camera::{Camera, Disturbance, Photo, Settings};
 pub use canvas::DPI;
+pub use date::{DateStyle, Unknown};
 pub use document::{Document, IdCard, Page, Passport, Sides};
 pub use fonts::{Error as FontError, Fonts};
-pub use holder::{DateStyle, Holder, Issue, Sex, Unknown};
+pub use format::Format;
+pub use holder::{Holder, Issue};
 pub use kind::Kind;
 pub use plan::{Claim, Forgery, Half, Label, Plan, Set, Shot, Studio, Taken, Visual};
 pub use portrait::{FaceBox, Portrait};
+pub use sex::Sex;
 pub use state::STATES;
 pub use tamper::Tamper;
-pub use truth::{Area, Change, Field, Fields, Format, PhotoTruth, Side, Truth};
+pub use truth::{Area, Change, Field, Fields, PhotoTruth, Side, Truth};

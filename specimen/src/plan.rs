@@ -10,12 +10,13 @@ use crate::camera::{Camera, Disturbance};
 use crate::dice::Dice;
 use crate::document::{Document, Page, Sides};
 use crate::fonts::Fonts;
+use crate::format::Format;
 use crate::holder::{Holder, Issue};
 use crate::kind::Kind;
 use crate::portrait::Portrait;
 use crate::state::STATES;
 use crate::tamper::Tamper;
-use crate::truth::{Field, Format};
+use crate::truth::Field;
 
 /// Which seeds are used. Whoever tunes something looks at the even ones only; what is claimed is measured on the odd ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]

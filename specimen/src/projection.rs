@@ -1,6 +1,6 @@
 //! The pinhole camera: where a point of the page is in the photo, and back. Both are homographies of the plane.
 
-use crate::camera::Settings;
+use crate::camera::settings::Settings;
 
 /// A pinhole's focal length in widths of the photo, as of a phone's main camera (26 mm on a 36 mm film is 0.72;
 /// people step back and crop, which flattens the perspective).

@@ -1,10 +1,12 @@
 //! Forgery, one change at a time, applied to what will be drawn so that the drawing and the truth can't differ.
 
-use crate::holder::{Holder, Issue, Unknown};
+use crate::date::Unknown;
+use crate::format::Format;
+use crate::holder::{Holder, Issue};
 use crate::kind::Kind;
 use crate::portrait::Portrait;
 use crate::state::State;
-use crate::truth::{Change, Field, Fields, Format};
+use crate::truth::{Change, Field, Fields};
 use crate::zone;
 
 /// One way to forge a document.

@@ -5,9 +5,11 @@ use std::ops::Range;
 use jiff::civil::Date;
 use mrz::{MrvAFields, MrvBFields, MrzDate, RawDateField, Td1Fields, Td2Fields, Td3Fields};
 
-use crate::holder::{Holder, Issue, Unknown};
+use crate::date::Unknown;
+use crate::format::Format;
+use crate::holder::{Holder, Issue};
 use crate::kind::Kind;
-use crate::truth::{Field, Format};
+use crate::truth::Field;
 
 /// The zone's lines for these facts, every check digit right; none for a document without a zone.
 pub(crate) fn emit(kind: Kind, holder: &Holder, issue: &Issue) -> Vec<String> {
@@ -265,7 +267,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::holder::{DateStyle, Sex};
+    use crate::date::DateStyle;
+    use crate::sex::Sex;
     use crate::state::{STATES, State};
 
     fn eriksson() -> Holder {

@@ -1,6 +1,8 @@
 //! Personal data under an account's own key: XChaCha20-Poly1305 with a random nonce, bound to the account and to a purpose, so
 //! that a sealed value is worth nothing in another place.
 
+use std::fmt;
+
 use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
@@ -8,10 +10,35 @@ use chacha20poly1305::{
 use reinstate_domain::{ids::AccountId, sealed::Sealed};
 use zeroize::Zeroizing;
 
-use crate::{keys::DataKey, master::Secret};
+use crate::master::Secret;
 
 /// Bytes of the nonce, which goes before the ciphertext.
 const NONCE: usize = 24;
+
+/// An account's key. Does not print; wiped when dropped.
+pub struct DataKey(Secret);
+
+impl DataKey {
+    /// A key whose bytes are known: for tests and for what is not kept.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(Secret::new(bytes))
+    }
+
+    pub(crate) fn random() -> Result<Self, Error> {
+        Secret::random().map(Self).map_err(|_| Error::Random)
+    }
+
+    pub(crate) fn secret(&self) -> &Secret {
+        &self.0
+    }
+}
+
+impl fmt::Debug for DataKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DataKey")
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use reinstate_domain::{ids::AccountId, sealed::BlobId};
 use reinstate_store::{
     blobs::{self, Artefacts, Blobs, MAX_BLOB},
-    keys::DataKey,
     seal,
+    seal::DataKey,
 };
 
 /// What any place must do that the `[blobs]` table can name.

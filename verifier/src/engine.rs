@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::Settings;
 use crate::contain::{self, Answer, Keeper, Lost, Program, Task, Worker};
+pub use crate::examiner::ExaminedDocument;
 use crate::examiner::Need;
 use crate::face::FaceExamination;
 use crate::models::{self, Bundle};
@@ -56,15 +57,6 @@ pub struct DocumentJob {
     pub back: Option<Vec<u8>>,
     /// Settles the century of two-digit years.
     pub today: Date,
-}
-
-/// What was read on a document.
-#[derive(Debug)]
-pub struct ExaminedDocument {
-    pub observation: DocumentObservation,
-    /// The portrait on it, as a PNG file.
-    pub portrait: Option<Vec<u8>>,
-    pub timings: Timings,
 }
 
 /// The frames of a face challenge in order, and the faces to compare them with, as image files.

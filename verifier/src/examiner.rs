@@ -2,15 +2,16 @@
 
 use image::{Rgb, RgbImage};
 use jiff::civil::Date;
+use reinstate_domain::document::DocumentObservation;
 use reinstate_domain::face::{Action, Reference};
 use reinstate_domain::reason::ReasonCode;
 use serde::{Deserialize, Serialize};
 
 use crate::document::{self, DocumentReader};
-use crate::engine::ExaminedDocument;
 use crate::face::{FaceExamination, FaceMatcher, Frame};
 use crate::image::{self as picture, Picture};
 use crate::models::{self, Bundle};
+use crate::timing::Timings;
 
 /// Why there was no examination. What is wrong with a picture is no error: the observation says it.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +26,15 @@ pub(crate) enum Error {
     Pictures,
     #[error("the networks for it are not loaded")]
     NotLoaded,
+}
+
+/// What was read on a document.
+#[derive(Debug)]
+pub struct ExaminedDocument {
+    pub observation: DocumentObservation,
+    /// The portrait on it, as a PNG file.
+    pub portrait: Option<Vec<u8>>,
+    pub timings: Timings,
 }
 
 /// What was found.

@@ -16,9 +16,9 @@ use utoipa::ToSchema;
 
 use super::{List, Page, account_id, answer_account, await_after, respond};
 use crate::answers::Memory;
-use crate::auth::{Allowed, Inspect, Manage};
 use crate::error::{FieldError, Problem};
 use crate::json::Json;
+use crate::permission::{Allowed, Inspect, Manage};
 use crate::resource::{self, AccountResource};
 use crate::service::{Service, read_failed};
 use crate::{answers, json};

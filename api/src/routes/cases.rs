@@ -8,8 +8,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{answer_case, carry_out, render_case, respond};
-use crate::auth::{Allowed, Prove};
 use crate::error::Problem;
+use crate::permission::{Allowed, Prove};
 use crate::resource::Reactivation;
 use crate::service::Service;
 

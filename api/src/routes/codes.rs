@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{answer_case, carry_out, respond};
-use crate::auth::{Allowed, Prove};
 use crate::error::{FieldError, Problem};
 use crate::json::{self, Json};
+use crate::permission::{Allowed, Prove};
 use crate::resource::{CodeSent, Reactivation, mask};
 use crate::service::Service;
 

@@ -9,8 +9,8 @@ use reinstate_domain::policy::Kind;
 use utoipa::ToSchema;
 
 use super::hand_in;
-use crate::auth::{Allowed, Prove};
 use crate::error::{FieldError, Problem};
+use crate::permission::{Allowed, Prove};
 use crate::resource::Reactivation;
 use crate::service::Service;
 use crate::upload::{Form, Shape};

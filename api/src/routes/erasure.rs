@@ -5,8 +5,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use reinstate_domain::account::Command;
 
 use super::{account_id, answer_account};
-use crate::auth::{Allowed, Manage};
 use crate::error::Problem;
+use crate::permission::{Allowed, Manage};
 use crate::resource::AccountResource;
 use crate::service::{Service, key_failed};
 

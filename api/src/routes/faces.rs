@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{carry_out, hand_in, respond};
-use crate::auth::{Allowed, Prove};
 use crate::error::Problem;
+use crate::permission::{Allowed, Prove};
 use crate::resource::{ChallengeResource, Reactivation, tips};
 use crate::service::Service;
 use crate::upload::{Form, Shape};

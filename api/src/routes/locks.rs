@@ -9,9 +9,9 @@ use utoipa::ToSchema;
 
 use super::accounts::is_slug;
 use super::{account_id, answer_account};
-use crate::auth::{Allowed, Manage};
 use crate::error::Problem;
 use crate::json::{self, Json};
+use crate::permission::{Allowed, Manage};
 use crate::resource::AccountResource;
 use crate::service::Service;
 

@@ -6,8 +6,8 @@ use reinstate_domain::account::Command;
 use reinstate_domain::entry::Hash;
 
 use super::{account_id, answer_account};
-use crate::auth::{Allowed, Manage};
 use crate::error::Problem;
+use crate::permission::{Allowed, Manage};
 use crate::resource::AccountResource;
 use crate::service::Service;
 use crate::upload;

@@ -12,9 +12,9 @@ use utoipa::ToSchema;
 
 use super::answer_case;
 use crate::answers;
-use crate::auth::{Allowed, Prove};
 use crate::error::Problem;
 use crate::json::{self, Json};
+use crate::permission::{Allowed, Prove};
 use crate::resource::Reactivation;
 use crate::service::Service;
 

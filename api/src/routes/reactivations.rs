@@ -13,8 +13,8 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{List, Page, account_id, await_after, render_case, render_row, respond};
-use crate::auth::{Allowed, Follow, Inspect, Manage};
 use crate::error::Problem;
+use crate::permission::{Allowed, Follow, Inspect, Manage};
 use crate::resource::Reactivation;
 use crate::service::{Service, read_failed};
 

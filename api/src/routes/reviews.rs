@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::answer_case;
-use crate::auth::{Allowed, Judge};
 use crate::error::Problem;
 use crate::json::{self, Json};
+use crate::permission::{Allowed, Judge};
 use crate::resource::Reactivation;
 use crate::service::{Request, Service, key_failed};
 

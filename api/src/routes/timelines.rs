@@ -10,8 +10,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{List, Page, account_id, await_after};
-use crate::auth::{Allowed, Inspect};
 use crate::error::Problem;
+use crate::permission::{Allowed, Inspect};
 use crate::service::{Service, read_failed};
 
 /// One entry: one decision.

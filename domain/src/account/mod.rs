@@ -24,12 +24,11 @@ pub use event::Event;
 pub use evolve::{apply, evolve};
 pub use next_step::{Work, next_step};
 
-use crate::entry::{Hash, Position};
+use crate::entry::{Fingerprint, Hash, Position};
 use crate::evidence::Finding;
 use crate::ids::{CaseId, EvidenceId};
 use crate::policy::Facts;
 use crate::sealed::{BlobId, Sealed};
-use crate::wire::Fingerprint;
 
 /// How long an idempotency key is remembered (api.md §1).
 pub const REMEMBERED_FOR: SignedDuration = SignedDuration::from_hours(24);

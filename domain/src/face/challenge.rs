@@ -1,6 +1,6 @@
 //! A challenge: which actions it asks for, and whether a frame shows its own.
 
-use super::judge::{above, below};
+use super::limit::{above, below};
 use super::{Action, ChallengeThresholds, FaceMeasures, FrameObservation};
 
 /// What the order of a challenge is drawn from: one that its owner can't foresee.

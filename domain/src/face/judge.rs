@@ -1,6 +1,7 @@
 //! What the measures of a challenge mean.
 
 use super::challenge::{Followed, followed};
+use super::limit::{above, below};
 use super::{Action, FaceBox, FaceObservation, FaceThresholds, FrameObservation};
 use crate::evidence::{Decision, Verdict};
 use crate::reason::ReasonCode;
@@ -94,16 +95,6 @@ fn faults(frame: &FrameObservation, thresholds: &FaceThresholds) -> Vec<ReasonCo
 fn is_patterned(frame: &FrameObservation, thresholds: &FaceThresholds) -> bool {
     let pattern = frame.measures.as_ref().and_then(|measures| measures.pattern);
     pattern.zip(thresholds.review_pattern_above).is_some_and(|(pattern, most)| above(pattern, most))
-}
-
-/// Whether the score is under the least that is allowed. One that is not a number is.
-pub(super) fn below(score: f32, least: f32) -> bool {
-    !matches!(score.partial_cmp(&least), Some(std::cmp::Ordering::Equal | std::cmp::Ordering::Greater))
-}
-
-/// Whether the measure is over the most that is allowed. One that is not a number is.
-pub(super) fn above(measure: f32, most: f32) -> bool {
-    !matches!(measure.partial_cmp(&most), Some(std::cmp::Ordering::Equal | std::cmp::Ordering::Less))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 mod calibration;
 mod challenge;
 mod judge;
+mod limit;
 mod thresholds;
 
 pub use calibration::{Calibration, InvalidCalibration};

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use reinstate_domain::ids::AccountId;
-use reinstate_process::service::{self, Settings};
+use reinstate_process::service;
+use reinstate_process::stores::Settings;
 use reinstate_process::{Options, Running, Stores, Telemetry, operations, stores, telemetry};
 use reinstate_projector::courier::acknowledged;
 use reinstate_projector::{check, rebuild, retry};
@@ -103,7 +104,7 @@ async fn obey(options: Options, command: Option<Command>) -> Result<(), Failure>
     }
     let (own, settings): (Own, _) = Settings::load(DEFAULTS, &options)?;
     if options.check {
-        println!("ok: {}", settings.check()?);
+        println!("ok: {}", service::check(&settings)?);
         return Ok(());
     }
     let Some(command) = command else {

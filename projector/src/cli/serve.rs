@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use reinstate_process::service::Settings;
+use reinstate_process::stores::Settings;
 use reinstate_process::{Operations, Running, Stores};
 use reinstate_projector::commands::Commands;
 use reinstate_projector::concluder::Concluder;

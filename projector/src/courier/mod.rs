@@ -18,10 +18,10 @@ use reinstate_domain::{
     wire,
 };
 use reinstate_store::{
-    keys::{self, DataKey, Keys},
+    keys::{self, Keys},
     log::{self, LogReader, Page, Record},
     read_models::{self, ReadModels},
-    seal,
+    seal::{self, DataKey},
 };
 use tokio::task::JoinSet;
 

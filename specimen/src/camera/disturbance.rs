@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::camera::{Camera, FILL, Settings};
+use crate::camera::settings::Settings;
+use crate::camera::{Camera, FILL};
 use crate::dice::Dice;
 
 /// A way in which a photo can be bad.

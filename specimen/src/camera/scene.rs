@@ -3,7 +3,7 @@
 
 use std::f32::consts::TAU;
 
-use crate::camera::Settings;
+use crate::camera::settings::Settings;
 use crate::dice::Dice;
 
 pub(super) struct Scene {

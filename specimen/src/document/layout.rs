@@ -1,20 +1,21 @@
 //! What goes where, in mm. Every value keeps clear of every other, however long it is: longer text is set narrower.
 
+use super::page::{Page, Sides};
 use super::sheet::{Paper, Sheet, country, nationality};
-use super::{Document, Page, Sides};
+use crate::date::Unknown;
 use crate::fonts::Fonts;
-use crate::holder::{Holder, Issue, Unknown};
+use crate::format::Format;
+use crate::holder::{Holder, Issue};
 use crate::kind::Kind;
 use crate::state::State;
 use crate::tamper::Contents;
-use crate::truth::{Format, Side};
+use crate::truth::Side;
 
 /// The lowest two lines of passports, visas and cards of size ID-2: centre lines 15.75 and 9.4 mm above the edge
 /// (ICAO 9303-4 appendix B), so baselines this far above it.
 const TWO_LINES: [f32; 2] = [14.55, 8.2];
 
-pub(super) fn draw(document: &Document, fonts: &Fonts, contents: &Contents) -> Sides {
-    let Document { kind, holder, issue } = document;
+pub(super) fn draw(kind: Kind, holder: &Holder, issue: &Issue, fonts: &Fonts, contents: &Contents) -> Sides {
     let front = |front| Sides { front, back: None };
     match kind {
         Kind::Passport => front(passport(holder, issue, fonts, contents)),

@@ -1,11 +1,10 @@
 //! A document of any kind, drawn: [`layout`] says what goes where, [`sheet`] how it looks.
 
 mod layout;
+mod page;
 mod sheet;
 
-use std::io::Cursor;
-
-use image::{ImageFormat, RgbImage};
+pub use page::{Page, Sides};
 
 use crate::fonts::Fonts;
 use crate::holder::{Holder, Issue};
@@ -13,24 +12,6 @@ use crate::kind::Kind;
 use crate::portrait::Portrait;
 use crate::state::State;
 use crate::tamper::{Contents, Tamper};
-use crate::truth::Truth;
-
-/// A drawn side of a document, flat as from a scanner, and all that is known of it.
-#[derive(Clone)]
-pub struct Page {
-    pub image: RgbImage,
-    pub truth: Truth,
-}
-
-impl Page {
-    /// # Errors
-    /// When the encoder refuses the picture.
-    pub fn png(&self) -> Result<Vec<u8>, image::ImageError> {
-        let mut bytes = Cursor::new(Vec::new());
-        self.image.write_to(&mut bytes, ImageFormat::Png)?;
-        Ok(bytes.into_inner())
-    }
-}
 
 /// A document of any kind. Its labels are in the issuer's languages.
 #[derive(Debug, Clone)]
@@ -38,21 +19,6 @@ pub struct Document {
     pub kind: Kind,
     pub holder: Holder,
     pub issue: Issue,
-}
-
-/// What was drawn of a document: a card's zone may be on its back.
-#[derive(Clone)]
-pub struct Sides {
-    pub front: Page,
-    pub back: Option<Page>,
-}
-
-impl Sides {
-    /// The side that bears the zone, or the front when there is none.
-    #[must_use]
-    pub fn zone_side(&self) -> &Page {
-        self.back.as_ref().unwrap_or(&self.front)
-    }
 }
 
 impl Document {
@@ -70,7 +36,7 @@ impl Document {
 
     pub fn draw(&self, fonts: &Fonts, portrait: &Portrait, tampering: &[Tamper]) -> Sides {
         let contents = Contents::new(self.kind, &self.holder, &self.issue, portrait, tampering);
-        layout::draw(self, fonts, &contents)
+        layout::draw(self.kind, &self.holder, &self.issue, fonts, &contents)
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::Page;
+use super::page::Page;
 use crate::canvas::{Canvas, Colour, Style, pixels};
 use crate::fonts::Fonts;
 use crate::holder::Holder;
-use crate::state::{Labels, Language, State};
+use crate::language::{Labels, Language};
+use crate::state::State;
 use crate::tamper::Contents;
 use crate::truth::{Area, Side, Truth};
 use crate::zone;

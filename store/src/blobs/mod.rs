@@ -18,7 +18,7 @@ use reinstate_domain::{
 };
 use zeroize::Zeroizing;
 
-use crate::{keys::DataKey, seal};
+use crate::seal::{self, DataKey};
 
 mod place;
 

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use reinstate_domain::{
     account::{self, Account, Answer, Decided, Event, Recall, Refusal},
-    entry::{Hash, Head, Position, Ruling, rule},
+    entry::{Fingerprint, Hash, Head, Position, Ruling, rule},
     ids::{AccountId, EntryId},
-    wire::{self, Actor, Entry, Fingerprint},
+    wire::{self, Actor, Entry},
 };
 use tokio::sync;
 use uuid::Uuid;

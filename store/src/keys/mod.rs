@@ -3,7 +3,7 @@
 
 mod sqlite;
 
-use std::{fmt, path::PathBuf};
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 use reinstate_domain::ids::AccountId;
@@ -13,29 +13,8 @@ pub use self::sqlite::SqliteKeys;
 
 use crate::{
     master::Secret,
-    seal::{self, decrypt, encrypt},
+    seal::{self, DataKey, decrypt, encrypt},
 };
-
-/// An account's key. Does not print; wiped when dropped.
-pub struct DataKey(Secret);
-
-impl DataKey {
-    /// A key whose bytes are known: for tests and for what is not kept.
-    #[must_use]
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(Secret::new(bytes))
-    }
-
-    pub(crate) fn secret(&self) -> &Secret {
-        &self.0
-    }
-}
-
-impl fmt::Debug for DataKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DataKey")
-    }
-}
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -77,8 +56,8 @@ pub trait Keys: Send + Sync {
 
 /// A fresh key, and the bytes to keep of it: wrapped, and bound to its account, so that keys can't be exchanged in the store.
 pub(crate) fn make(wrapping: &Secret, account: &AccountId) -> Result<(DataKey, Vec<u8>), Error> {
-    let key = DataKey(Secret::random().map_err(|_| Error::Random)?);
-    let wrapped = encrypt(wrapping, &aad(account), key.0.expose()).map_err(|_| Error::Random)?;
+    let key = DataKey::random().map_err(|_| Error::Random)?;
+    let wrapped = encrypt(wrapping, &aad(account), key.secret().expose()).map_err(|_| Error::Random)?;
     Ok((key, wrapped))
 }
 
@@ -87,7 +66,7 @@ pub(crate) fn unwrap(wrapping: &Secret, account: &AccountId, wrapped: &[u8]) -> 
     let bytes = decrypt(wrapping, &aad(account), wrapped).map_err(Error::Unwrap)?;
     let bytes: Zeroizing<[u8; 32]> =
         Zeroizing::new(bytes[..].try_into().map_err(|_| Error::Unwrap(seal::Error::DoesNotOpen))?);
-    Ok(DataKey(Secret::new(*bytes)))
+    Ok(DataKey::from_bytes(*bytes))
 }
 
 fn aad(account: &AccountId) -> Vec<u8> {

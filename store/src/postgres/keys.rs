@@ -8,8 +8,9 @@ use tokio_postgres::{Row, types::ToSql};
 
 use super::{Error, Settings, connect::Pool, schema};
 use crate::{
-    keys::{self, DataKey, Keys, make, unwrap},
+    keys::{self, Keys, make, unwrap},
     master::Secret,
+    seal::DataKey,
 };
 
 /// Keys in a schema of their own, `reinstate_keys`, each wrapped by a key derived from the master key. It may lie in another database

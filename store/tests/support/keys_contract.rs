@@ -34,7 +34,7 @@ fn wrapping() -> Secret {
 }
 
 /// Two keys are the same when one opens what the other sealed.
-pub fn same(one: &reinstate_store::keys::DataKey, other: &reinstate_store::keys::DataKey) -> bool {
+pub fn same(one: &reinstate_store::seal::DataKey, other: &reinstate_store::seal::DataKey) -> bool {
     let sealed = seal::seal(one, &account("x"), "test", b"test").unwrap();
     seal::open(other, &account("x"), "test", &sealed).is_ok()
 }

@@ -11,12 +11,12 @@ use reinstate_domain::{
     },
     codes::{Channel, Code, CodeKey},
     document::DocumentType,
-    entry::Hash,
+    entry::{Fingerprint, Hash},
     evidence::{Decision, Finding},
     ids::{AccountId, CaseId, EvidenceId},
     policy::{EXCHANGE, Policy},
     sealed::{BlobId, Sealed},
-    wire::{Actor, Fingerprint},
+    wire::Actor,
 };
 use reinstate_store::{
     journal::{Error, Executed, Journal, Request},

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use jiff::Zoned;
 use jiff::civil::Date;
-use reinstate_verifier::evaluate::compare::Comparison;
+use reinstate_verifier::evaluate::compare::compare;
+use reinstate_verifier::evaluate::comparison::Comparison;
 use reinstate_verifier::evaluate::{Error, Pictures, Report, evaluate, page};
 
 use super::{Failure, open_bundle};
@@ -42,7 +43,7 @@ pub(super) fn run(bundle: Option<&Path>, arguments: &Arguments) -> Result<ExitCo
         arguments.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZero::<usize>::MIN);
     let today = arguments.today.unwrap_or_else(|| Zoned::now().date());
     let (manifest, mut report) = evaluate(&arguments.manifest, &bundle, jobs, today)?;
-    report.comparison = old.map(|old| Comparison::of(&old, &report));
+    report.comparison = old.map(|old| compare(&old, &report));
     let pictures = if arguments.include_images { Pictures::Shown(&manifest) } else { Pictures::Left };
     let html = page(&report, pictures).map_err(Error::Plot)?;
     report.write(&html, &arguments.out).map_err(Error::Report)?;

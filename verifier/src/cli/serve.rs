@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reinstate_process::service::{self, Settings};
+use reinstate_process::service;
 use reinstate_process::settings::given;
+use reinstate_process::stores::Settings;
 use reinstate_process::{Operations, Options, Running, Stores, operations, settings, stores};
 use reinstate_store::log::kafka::{self, Membership};
 use reinstate_verifier::contain::Program;
@@ -63,7 +64,7 @@ pub(super) async fn run(program: &Program, options: Options, models: Option<Path
         own.verifier.models = models;
     }
     if options.check {
-        let policy = settings.check()?;
+        let policy = service::check(&settings)?;
         let bundle = Bundle::load(given(&own.verifier.models))?;
         println!("ok: {policy}, models {} {}", bundle.name(), bundle.version());
         return Ok(());

@@ -9,12 +9,12 @@ use reinstate_domain::document::{MrzReading, ReadingThresholds};
 
 use super::fillers;
 use super::line::{Line, read_frames};
+use super::look::Look;
 use super::mrz::alphabet::Frames;
 use super::mrz::{Looks, Zone, read_zone};
 use super::page::Page;
 use super::rows::{Candidate, Row, find_rows};
 use super::text::Quad;
-use super::views::Look;
 use super::{Error, Networks};
 use crate::models::Role;
 

@@ -4,6 +4,7 @@
 //! goes into either, unless photos and text are asked for.
 
 pub mod compare;
+pub mod comparison;
 pub mod documents;
 pub mod faces;
 pub mod manifest;
@@ -11,6 +12,7 @@ mod page;
 mod plot;
 pub mod pool;
 pub mod report;
+pub mod run;
 pub mod statistics;
 
 use std::num::NonZero;
@@ -28,6 +30,7 @@ pub use manifest::Manifest;
 pub use page::{Pictures, PlotError, page};
 use pool::{Progress, in_parallel};
 pub use report::Report;
+use run::Run;
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +62,7 @@ pub fn evaluate(
     let manifest = Manifest::open(path)?;
     let documents = read_all(&manifest.documents, bundle, jobs, today)?;
     let faces = match_all(&manifest, bundle, jobs)?;
-    let run = report::Run {
+    let run = Run {
         subject: path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
         sha256: Some(manifest.sha256.clone()),
         note: manifest.note.clone(),
@@ -73,8 +76,8 @@ pub fn evaluate(
 
 /// The bundle as reports name it.
 #[must_use]
-pub fn used(bundle: &Bundle) -> report::Bundle {
-    report::Bundle {
+pub fn used(bundle: &Bundle) -> run::Bundle {
+    run::Bundle {
         name: bundle.name().to_owned(),
         version: bundle.version().to_owned(),
         sha256: bundle.sha256(),
@@ -147,9 +150,9 @@ mod tests {
 
     use super::*;
 
-    pub(super) fn run() -> report::Run {
-        let bundle = report::Bundle { name: "toy".into(), version: "1".into(), sha256: "00".into() };
-        report::Run {
+    pub(super) fn run() -> Run {
+        let bundle = run::Bundle { name: "toy".into(), version: "1".into(), sha256: "00".into() };
+        Run {
             subject: "manifest.json".into(),
             sha256: Some("00".into()),
             note: Some("thresholds were set on <b>even</b> seeds".into()),

@@ -11,12 +11,13 @@ use image::imageops::FilterType;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use plotters::drawing::DrawingAreaErrorKind;
 
+use super::comparison::Comparison;
 use super::documents::{self, Outcome, Row};
 use super::faces;
 use super::manifest::{Manifest, Photo};
+use super::plot;
 use super::report::Report;
 use super::statistics::Rate;
-use super::{compare, plot};
 use tables::{field_table, group_table, operating_points, percent, rate};
 
 pub type PlotError = DrawingAreaErrorKind<std::io::Error>;
@@ -104,7 +105,7 @@ fn forged(documents: &documents::Summary) -> Option<Rate> {
     (all > 0).then(|| Rate::wilson(found, all))
 }
 
-fn compared(comparison: &compare::Comparison) -> Markup {
+fn compared(comparison: &Comparison) -> Markup {
     let then = &comparison.with;
     html! {
         h2 { "Compared with " (then.bundle.name) " " (then.bundle.version) " on " (then.subject) }
@@ -355,6 +356,7 @@ fn embedded(photo: &Photo, id: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::compare::compare;
     use super::super::documents::tests::row;
     use super::super::faces::tests::{THRESHOLDS, pair};
     use super::super::tests::run;
@@ -400,7 +402,7 @@ mod tests {
         let mut old = report.clone();
         old.documents =
             Some(documents::Summary::of(vec![row("a", Outcome::Exact), row("w<1>", Outcome::Nothing)]));
-        report.comparison = Some(compare::Comparison::of(&old, &report));
+        report.comparison = Some(compare(&old, &report));
         let page = page(&report, Pictures::Left).unwrap();
         assert!(page.contains("Something is accepted now that is false"));
     }

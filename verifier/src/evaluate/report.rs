@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::{compare, documents, faces};
+use super::comparison::Comparison;
+use super::run::Run;
+use super::{documents, faces};
 
 /// Only ever added to, so that old reports can be compared with new ones.
 const SCHEMA: u32 = 1;
@@ -33,29 +34,7 @@ pub struct Report {
     pub documents: Option<documents::Summary>,
     pub faces: Option<faces::Summary>,
     /// With an older report, when one was given.
-    pub comparison: Option<compare::Comparison>,
-}
-
-/// What makes two runs comparable.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Run {
-    /// What was evaluated: a file's name, or a plan of drawn photos in words.
-    pub subject: String,
-    /// Of the manifest's bytes. Photos that are drawn have none: their subject says all.
-    pub sha256: Option<String>,
-    /// What its author wants a reader to know.
-    pub note: Option<String>,
-    pub bundle: Bundle,
-    /// The day on which documents are in date or not.
-    pub today: Date,
-    pub jobs: usize,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Bundle {
-    pub name: String,
-    pub version: String,
-    pub sha256: String,
+    pub comparison: Option<Comparison>,
 }
 
 impl Report {

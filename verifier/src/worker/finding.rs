@@ -10,8 +10,8 @@ use reinstate_domain::ids::AccountId;
 use reinstate_domain::policy::FaceTerms;
 use reinstate_domain::reason::ReasonCode;
 use reinstate_domain::sealed::{BlobId, Sealed, purpose};
-use reinstate_store::keys::DataKey;
 use reinstate_store::seal;
+use reinstate_store::seal::DataKey;
 use serde::Serialize;
 use serde_json::Value;
 

@@ -24,9 +24,10 @@ use reinstate_domain::wire::Actor;
 use reinstate_store::attempts::{self, Attempts};
 use reinstate_store::blobs::{self, Artefacts, Blobs};
 use reinstate_store::journal::{self, Journal};
-use reinstate_store::keys::{self, DataKey, Keys};
+use reinstate_store::keys::{self, Keys};
 use reinstate_store::read_models::ReadModels;
 use reinstate_store::seal;
+use reinstate_store::seal::DataKey;
 
 use crate::engine::{self, DocumentJob, Engine, FaceJob};
 pub use engine_room::{EngineRoom, State};

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::account::event::ReviewDecision;
 use crate::account::{CaseStatus, Recall, next_step};
-use crate::wire::Fingerprint;
+use crate::entry::Fingerprint;
 
 /// One thing that may happen, with small numbers so that things meet.
 #[derive(Debug, Clone)]
