@@ -86,15 +86,15 @@ pub(crate) fn read_visual(
 ) -> Result<VisualZone, Error> {
     let mut found = VisualFields::default();
     if let Some(fields) = fields {
-        for (i, page) in pages.iter_mut().enumerate() {
+        for i in 0..pages.len() {
             loop {
-                let side = Side::of(i, page, zone);
-                confirm(&side, fields, &mut found);
+                confirm(&Side::of(i, &pages[i], zone), fields, &mut found);
                 if is_complete(&found, fields) {
-                    let name_certainty = name_certainty(&side.lines.iter().collect::<Vec<_>>(), fields);
+                    // The side that completes it may be a card's back, and the names on its front.
+                    let name_certainty = name_certainty(&sides(&pages[..=i], zone), fields);
                     return Ok(VisualZone { name_certainty, ..VisualZone::of(found) });
                 }
-                if !page.read_more(networks)? {
+                if !pages[i].read_more(networks)? {
                     break;
                 }
             }
@@ -103,7 +103,7 @@ pub(crate) fn read_visual(
     for page in &mut *pages {
         page.read_rest(networks)?;
     }
-    let sides: Vec<Side> = pages.iter().enumerate().map(|(i, page)| Side::of(i, page, zone)).collect();
+    let sides = sides(pages, zone);
     let Some(fields) = fields else {
         for (side, page) in sides.iter().zip(pages) {
             labelled(&side.reread_values(page, networks)?, limits, today, &mut found);
@@ -129,8 +129,7 @@ pub(crate) fn read_visual(
         found.given_names.is_none() && careful.iter().any(|side| side.bears_the_portrait && has_others(side));
     let number_lacks_an_end = found.number.is_none()
         && careful.iter().flat_map(|side| &side.lines).any(|line| lacks_an_end(&line.text, &fields.number));
-    let lines: Vec<&Line> = sides.iter().chain(&careful).flat_map(|side| &side.lines).collect();
-    let name_certainty = name_certainty(&lines, fields);
+    let name_certainty = name_certainty(sides.iter().chain(&careful), fields);
     let mut beside = VisualFields::default();
     for (side, page) in sides.iter().zip(pages) {
         if states_the_holder(fields) {
@@ -149,8 +148,13 @@ pub(crate) fn read_visual(
     Ok(VisualZone { fields, names_differ, name_certainty, number_lacks_an_end })
 }
 
-/// The least certain letter of surname and given names where a recogniser was surest of them.
-fn name_certainty(lines: &[&Line], fields: &MrzFields) -> f32 {
+fn sides(pages: &[Page], zone: Option<&FoundZone<'_>>) -> Vec<Side> {
+    pages.iter().enumerate().map(|(i, page)| Side::of(i, page, zone)).collect()
+}
+
+/// The least certain letter of surname and given names where a recogniser was surest of them, on whichever side.
+fn name_certainty<'a>(sides: impl IntoIterator<Item = &'a Side>, fields: &MrzFields) -> f32 {
+    let lines: Vec<&Line> = sides.into_iter().flat_map(|side| &side.lines).collect();
     let certainty = |line: &Line| {
         let letters = line.text.chars().zip(&line.certainty).filter(|(c, _)| c.is_alphabetic());
         letters.map(|(_, certainty)| *certainty).fold(1.0, f32::min)
@@ -205,7 +209,11 @@ mod tests {
         let again = line("Surname DANIEL", &[0.95; 14]);
         let given = line("DANIEL PIETER 1", &[[0.99; 13].as_slice(), &[0.99, 0.1]].concat());
         let other = line("AUTHORITY", &[0.2; 9]);
-        let certainty = |lines: &[&Line]| name_certainty(lines, &daniel());
+        let certainty = |lines: &[&Line]| {
+            let sides =
+                lines.iter().map(|line| Side { lines: vec![(*line).clone()], bears_the_portrait: true });
+            name_certainty(&sides.collect::<Vec<_>>(), &daniel())
+        };
         assert_eq!(certainty(&[&given, &other, &surname]), 0.7);
         assert_eq!(certainty(&[&surname, &given, &again]), 0.95);
         assert_eq!(certainty(&[&other]), 1.0);
