@@ -21,6 +21,7 @@ use reinstate_verifier::document::DocumentReader;
 use reinstate_verifier::evaluate::documents::{self, Outcome, Row, Summary};
 use reinstate_verifier::evaluate::manifest::Document;
 use reinstate_verifier::evaluate::pool::{Progress, in_parallel};
+use reinstate_verifier::evaluate::report::named;
 use reinstate_verifier::evaluate::run::Run;
 use reinstate_verifier::evaluate::statistics::quantile;
 use reinstate_verifier::evaluate::{self, Pictures, Report};
@@ -121,7 +122,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failed> {
     let shots = arguments.shots()?;
     let subject = arguments.subject(shots.len());
     let key = Key { subject: subject.clone(), bundle: bundle.sha256(), today };
-    let (kept, rows) = Kept::open(&arguments.out.with_extension("rows.jsonl"), &key)?;
+    let (kept, rows) = Kept::open(&named(&arguments.out, "rows.jsonl"), &key)?;
     let open: Vec<&Shot> = shots.iter().filter(|shot| !rows.contains_key(&shot.id)).collect();
     if !rows.is_empty() {
         println!("{} of {} were read before", shots.len() - open.len(), shots.len());
@@ -164,7 +165,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failed> {
     let report = Report::new(run, Some(summary), None);
     let page = evaluate::page(&report, Pictures::Left).map_err(evaluate::Error::Plot)?;
     report.write(&page, &arguments.out).map_err(evaluate::Error::Report)?;
-    println!("{} and .json", arguments.out.with_extension("html").display());
+    println!("{} and .json", named(&arguments.out, "html").display());
     Ok(())
 }
 

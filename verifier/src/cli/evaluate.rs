@@ -8,6 +8,7 @@ use jiff::Zoned;
 use jiff::civil::Date;
 use reinstate_verifier::evaluate::compare::compare;
 use reinstate_verifier::evaluate::comparison::Comparison;
+use reinstate_verifier::evaluate::report::named;
 use reinstate_verifier::evaluate::{Error, Pictures, Report, evaluate, page};
 
 use super::{Failure, open_bundle};
@@ -88,5 +89,5 @@ fn say(report: &Report, out: &Path) {
             println!("new false match: {pair}");
         }
     }
-    println!("{} and {}", out.with_extension("html").display(), out.with_extension("json").display());
+    println!("{} and {}", named(out, "html").display(), named(out, "json").display());
 }

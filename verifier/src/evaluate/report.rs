@@ -50,17 +50,40 @@ impl Report {
         serde_json::from_slice(&bytes).map_err(|source| Error::Invalid { path: path.to_owned(), source })
     }
 
-    /// Writes the report as JSON, and the page beside it with the ending `.html`.
+    /// Writes the report as JSON, and the page beside it: files that are [`named`] so.
     ///
     /// # Errors
     /// A file can't be written.
     pub fn write(&self, html: &str, to: &Path) -> Result<(), Error> {
         let json = serde_json::to_vec_pretty(self).map_err(Error::Json)?;
-        for (path, bytes) in
-            [(to.with_extension("json"), &json[..]), (to.with_extension("html"), html.as_bytes())]
-        {
+        for (path, bytes) in [(named(to, "json"), &json[..]), (named(to, "html"), html.as_bytes())] {
             fs::write(&path, bytes).map_err(|source| Error::Unwritable { path, source })?;
         }
         Ok(())
+    }
+}
+
+/// A file of the report `out`, whether that was given with the ending of one of them or without. A name may have dots of its own.
+#[must_use]
+pub fn named(out: &Path, ending: &str) -> PathBuf {
+    let has_ending = out.extension().is_some_and(|has| has == "html" || has == "json");
+    let name = if has_ending { out.with_extension("") } else { out.to_owned() };
+    name.with_added_extension(ending)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_keeps_its_name_whatever_dots_are_in_it() {
+        for (out, page) in [
+            ("new", "new.html"),
+            ("glare-0.5", "glare-0.5.html"),
+            ("a/b.json", "a/b.html"),
+            ("b.html", "b.html"),
+        ] {
+            assert_eq!(named(Path::new(out), "html"), Path::new(page));
+        }
     }
 }
