@@ -146,6 +146,13 @@ pub(super) fn is_clear(
         && follows_grammar(layout, symbols)
 }
 
+/// Whether a letter of the names stands three times in a row, which says that fillers were taken for letters: digits may be read as wrongly
+/// and with as little doubt. A name that ends in III is the exception, which only spares its holder.
+pub(super) fn has_a_run_of_letters(layout: &Layout, symbols: &[Symbol]) -> bool {
+    let is_run = |three: &[Symbol]| three[0] != FILLER && three.iter().all(|symbol| *symbol == three[0]);
+    symbols[layout.fields.name.clone()].windows(3).any(is_run)
+}
+
 /// Probability that symbols have together which were not seen: the floors of a cell, and some haze.
 const UNSEEN: f32 = 0.01;
 

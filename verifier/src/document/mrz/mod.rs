@@ -27,7 +27,7 @@ use alphabet::{FILLER, FILLERS, Frames, SYMBOLS, Symbol, character, symbol};
 pub(crate) use choose::homoglyph;
 use choose::{Choice, choose};
 pub(crate) use clear::TWINS;
-use clear::{Clarity, coverage, covered, has_twins, is_clear, leans_on_certainty};
+use clear::{Clarity, coverage, covered, has_a_run_of_letters, has_twins, is_clear, leans_on_certainty};
 use layout::{Cell, Layout};
 
 /// A zone as it was read, and how well the frames fit it.
@@ -360,6 +360,7 @@ fn assemble(
     today: Date,
 ) -> Zone {
     let Choice { seen, confirmed, checks } = choose(layout, cells, limits);
+    let certainty = covered(layout).map(|cell| cells[cell][usize::from(seen[cell])]).fold(1.0, f32::min);
     let reading = MrzReading {
         format: layout.format,
         lines: Vec::new(),
@@ -367,7 +368,7 @@ fn assemble(
         repairs: Vec::new(),
         valid: false,
         checks,
-        certainty: covered(layout).map(|cell| cells[cell][usize::from(seen[cell])]).fold(1.0, f32::min),
+        certainty: if has_a_run_of_letters(layout, &seen) { 0.0 } else { certainty },
         twins_agree: choose::another_agrees(layout, cells, &seen),
     };
     let mut zone = Zone { reading, fields: None, supposed: None, fit, frames: 0, cells: cells.to_vec() };

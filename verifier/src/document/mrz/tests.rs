@@ -480,6 +480,14 @@ fn digits_that_fail_as_printed_are_reported_with_certainty() {
 }
 
 #[test]
+fn digits_that_fail_beside_fillers_that_are_read_as_letters_are_as_uncertain() {
+    let printed = "L898902C36UTO7408122F1204159ZE184226B<<<<<19";
+    let certainty = |names: &str| clearly(&[names, printed]).reading.certainty;
+    assert_eq!(certainty("P<UTOERIKSSONCCANNACMARIACCCCCCCCCCCCCCCCCCC"), 0.0);
+    assert!(certainty("P<UTOERIKSSON<<ANNA<MARIANNE<<<<<<<<<<<<<<<<") > 0.9);
+}
+
+#[test]
 fn two_rows_of_other_text_are_no_zone() {
     let other =
         ["THEQUICKBROWNFOXJUMPSOVERTHELAZYDOGANDRUNSAW", "0123456789012345678901234567890123456789ABCD"];
