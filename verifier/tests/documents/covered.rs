@@ -44,6 +44,21 @@ fn a_finger_over_the_last_character_of_a_printed_number_leaves_the_document_read
 }
 
 #[test]
+fn what_a_finger_leaves_of_a_short_surname_is_no_other_surname() {
+    let mut story = Story::of(2);
+    story.holder.surname = "Brun".into();
+    let page = story.page();
+    let [left, top, width, height] = page.truth.areas["surname"];
+    // Two letters, and one with half of another, which is read as a J.
+    for share in [0.5, 0.65] {
+        let observation = seen(&with_skin_over(&page, [left, top, share * width, height]));
+        let verdict = story.judged(&observation, DocumentType::Passport);
+        let for_a_person = (Decision::Review, vec![ReasonCode::DocumentUnreadable]);
+        assert_eq!((verdict.decision, verdict.reasons), for_a_person, "{share} of it hidden");
+    }
+}
+
+#[test]
 fn what_a_finger_leaves_of_a_letter_is_neither_another_letter_nor_an_alteration() {
     let mut story = Story::of(2);
     story.holder.given_names = "Nicolò Maria Pia".into();
