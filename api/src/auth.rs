@@ -1,5 +1,5 @@
 //! Who calls. Keys are configured as SHA-256 and compared in constant time; an owner's token is bound to one reactivation
-//! and derived, so nothing of it is stored. Permission is an extractor in a handler's signature.
+//! and derived, so nothing of it is stored.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,4 +1,5 @@
-//! Who may do what: the caller of a request, recognised by its key or token, and let through by its role.
+//! Who may do what: the caller of a request, recognised by its key or token, and let through by its role. A permission is an extractor
+//! in a handler's signature.
 
 use std::future::{Ready, ready};
 use std::marker::PhantomData;

@@ -8,8 +8,6 @@ use crate::{kafka, postgres};
 
 /// How long a service may take to become ready, with other work on the machine, and to end.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
-/// How often its state is looked at.
-pub(crate) const LOOK: Duration = Duration::from_millis(50);
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

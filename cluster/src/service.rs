@@ -10,9 +10,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::error::{Error, LOOK, PATIENCE};
+use crate::error::{Error, PATIENCE};
 use crate::keeper;
 
+/// How often its state is looked at.
+pub(crate) const LOOK: Duration = Duration::from_millis(50);
 /// How long a question to a service may take.
 const ANSWER: Duration = Duration::from_secs(2);
 

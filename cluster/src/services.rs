@@ -22,9 +22,10 @@ use rustix::process::geteuid;
 use sha2::{Digest as _, Sha256};
 
 pub use crate::error::Error;
-use crate::error::{LOOK, PATIENCE};
+use crate::error::PATIENCE;
 use crate::kafka::{Detour, Kafka, Secured, free_ports};
 use crate::postgres::Postgres;
+use crate::service::LOOK;
 pub use crate::service::{Service, is_alive};
 
 const TOPIC: &str = "reinstate.accounts.v1";

@@ -9,10 +9,9 @@ use async_trait::async_trait;
 use reinstate_domain::ids::AccountId;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior};
 
-use crate::seal::DataKey;
-
 use super::{Error, Keys, make, unwrap};
 use crate::master::Secret;
+use crate::seal::DataKey;
 
 /// Keys in a SQLite file of their own, each wrapped by a key derived from the master key.
 #[derive(Debug)]

@@ -160,9 +160,10 @@ impl Search {
             readings.push((group.to_vec(), zone.reading.clone()));
             if self.best.as_ref().is_none_or(|best| zone.rank() > best.zone.rank()) {
                 let quads = group.iter().map(|row| candidate.rows[*row].quad).collect();
-                let text = |reading: &MrzReading| (reading.lines.clone(), reading.read.clone());
+                let is_the_same =
+                    |other: &MrzReading| other.lines == zone.reading.lines && other.read == zone.reading.read;
                 let without_shapes = group.iter().all(|row| fillers[*row].is_empty())
-                    || read(false).is_some_and(|other| text(&other.reading) == text(&zone.reading));
+                    || read(false).is_some_and(|other| is_the_same(&other.reading));
                 let effort = if without_shapes { Effort::Careful } else { Effort::Shapes };
                 if effort == Effort::Shapes {
                     // What takes fillers for letters reads digits as wrongly, and with as little doubt.
